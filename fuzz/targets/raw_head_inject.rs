@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| throughline_testkit::fuzz::raw_head_inject(bytes));

@@ -1,0 +1,48 @@
+use std::{
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use throughline_socket::{Collector, Listener, Ndjson, Tally, TrailFile, Waker};
+
+use crate::{cli::CollectArgs, exit, log, signals};
+
+/// Receives until told to end.
+pub(crate) fn collect(args: &CollectArgs) -> ExitCode {
+    log::start(args.log);
+    match receive(args) {
+        Ok(tally) => {
+            tracing::info!("{tally}");
+            if let Some(error) = &tally.write_error {
+                tracing::error!("cannot write to {}: {error}", args.out.display());
+            }
+            ExitCode::from(u8::from(!tally.is_clean()))
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::from(exit::USAGE)
+        }
+    }
+}
+
+fn receive(args: &CollectArgs) -> Result<Tally, Box<dyn std::error::Error>> {
+    let out = open(&args.out)
+        .map_err(|error| format!("cannot write to {}: {error}", args.out.display()))?;
+    let listener = Listener::bind(&args.socket, Listener::DEFAULT_MODE)?;
+    let stop = Arc::new(Waker::new()?);
+    signals::wake_at_end(Arc::clone(&stop))?;
+    tracing::info!("listening at {}", listener.path().display());
+    let collector = Collector::new(Ndjson::new(out))
+        .with_connections_max(args.max_connections.get())
+        .with_listener(listener);
+    Ok(collector.run(&stop)?)
+}
+
+fn open(path: &Path) -> io::Result<Box<dyn Write>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdout()));
+    }
+    Ok(Box::new(TrailFile::open(path)?))
+}

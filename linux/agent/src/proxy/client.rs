@@ -1,0 +1,263 @@
+//! One client's connection, from its first byte to its last.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use http_body_util::{BodyExt, Limited};
+use hyper::{
+    Method, Request, StatusCode,
+    body::{Body, Incoming},
+    header,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use throughline_headers::MapInjector;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+    time::timeout,
+};
+
+use super::{
+    forward::forward,
+    gate::Gate,
+    intercept::intercept,
+    judge::{Passage, judge, record_denied},
+    lenient::request_line,
+    pool::Pool,
+    refusal::{Answer, Reason, Refusal},
+    scope::Scope,
+    server::Phase,
+    settings::Settings,
+    tap::{Heads, Tap},
+    tunnel::{After, Unread, Watched, stillness},
+};
+
+/// What all connections of a proxy share.
+pub(super) struct Shared {
+    pub(super) gate: Gate,
+    pub(super) own: SocketAddr,
+    pub(super) pool: Arc<Pool>,
+    pub(super) http1: http1::Builder,
+    pub(super) http2: http2::Builder<TokioExecutor>,
+    pub(super) settings: Settings,
+}
+
+/// A client that is being served, directly or inside of a tunnel.
+pub(super) struct Client {
+    shared: Arc<Shared>,
+    scope: Scope,
+    heads: Arc<Heads>,
+    after: Mutex<Option<After>>,
+}
+
+impl Client {
+    pub(super) fn new(shared: Arc<Shared>, scope: Scope) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            scope,
+            heads: Arc::default(),
+            after: Mutex::new(None),
+        })
+    }
+
+    /// Serves a new connection to its end, which `phase` may bring about.
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        stream: TcpStream,
+        mut phase: watch::Receiver<Phase>,
+    ) {
+        self.serve_http1(stream, &mut phase).await;
+        let after = self.lock_after().take();
+        match after {
+            Some(After::Tunnel { client, target }) => {
+                intercept(&self.shared, client, target, phase).await;
+            }
+            Some(After::Unread(unread)) => self.carry(unread, &mut phase).await,
+            None => (),
+        }
+    }
+
+    /// Serves HTTP/1 inside of a tunnel to its end.
+    pub(super) async fn serve_inside<S>(
+        self: Arc<Self>,
+        stream: S,
+        mut phase: watch::Receiver<Phase>,
+    ) where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.serve_http1(stream, &mut phase).await;
+        let after = self.lock_after().take();
+        // There is no tunnel inside of a tunnel.
+        if let Some(After::Unread(unread)) = after {
+            self.carry(unread, &mut phase).await;
+        }
+    }
+
+    pub(super) fn injector(&self) -> &Arc<MapInjector> {
+        &self.shared.gate.injector
+    }
+
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.shared.pool
+    }
+
+    /// Says what the connection is to be after the answer that is about to be given.
+    pub(super) fn go_on_as(&self, after: After) {
+        self.heads.opaque();
+        *self.lock_after() = Some(after);
+    }
+
+    async fn serve_http1<S>(self: &Arc<Self>, stream: S, phase: &mut watch::Receiver<Phase>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let tap = Tap::new(stream, Arc::clone(&self.heads));
+        let service = service_fn(|request: Request<Incoming>| {
+            self.heads.accepted(request.body());
+            let client = Arc::clone(self);
+            async move { Ok::<_, Infallible>(client.answer(request).await.0) }
+        });
+        let connection = self
+            .shared
+            .http1
+            .serve_connection(TokioIo::new(tap), service);
+        let mut connection = pin!(connection.with_upgrades());
+        let reason = loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => match ended {
+                    Ok(()) => return,
+                    Err(error) => break reason(&error),
+                },
+                next = Phase::next(phase) => match next {
+                    Phase::Cut => break Reason::Incomplete,
+                    _ => connection.as_mut().graceful_shutdown(),
+                },
+            }
+        };
+        self.report_refused(reason);
+    }
+
+    /// Serves HTTP/2 inside of a tunnel to its end. A head that hyper refuses here is no event: it never tells.
+    pub(super) async fn serve_http2<S>(
+        self: Arc<Self>,
+        stream: S,
+        mut phase: watch::Receiver<Phase>,
+    ) where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let service = service_fn(|request: Request<Incoming>| {
+            let client = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(client.answer(request).await.0) }
+        });
+        let (stream, moved) = Watched::new(stream);
+        let connection = self
+            .shared
+            .http2
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let mut still = pin!(stillness(&moved, self.shared.settings.tunnel_idle));
+        loop {
+            tokio::select! {
+                biased;
+                // How it ended is the client's affair.
+                _ = connection.as_mut() => return,
+                next = Phase::next(&mut phase) => match next {
+                    Phase::Cut => return,
+                    _ => connection.as_mut().graceful_shutdown(),
+                },
+                () = still.as_mut() => return,
+            }
+        }
+    }
+
+    async fn carry(&self, unread: Unread, phase: &mut watch::Receiver<Phase>) {
+        tokio::select! {
+            // How it ended is the affair of those who spoke.
+            _ = unread.run(self.shared.settings.tunnel_idle) => (),
+            () = Phase::cut(phase) => (),
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let shared = &self.shared;
+        match judge(&shared.gate, shared.own, &self.scope, &request) {
+            Ok(passage) if request.method() == Method::CONNECT => {
+                Box::pin(self.connect(request, passage)).await
+            }
+            Ok(passage) => forward(self, request, passage).await,
+            Err(refusal) => {
+                Box::pin(drain(request)).await;
+                refusal.into()
+            }
+        }
+    }
+
+    /// Opens a tunnel: what a `CONNECT` does once it is let out.
+    ///
+    /// An upstream is reached at once only if its bytes are not read: else each request in the tunnel reaches its own.
+    async fn connect(&self, request: Request<Incoming>, passage: Passage) -> Answer {
+        if let Some(target) = passage.intercept {
+            let client = hyper::upgrade::on(request);
+            self.go_on_as(After::Tunnel { client, target });
+            return Answer::empty(StatusCode::OK);
+        }
+        match self.shared.pool.dialler().dial(&passage.origin).await {
+            Ok(upstream) => {
+                let client = hyper::upgrade::on(request);
+                self.go_on_as(After::Unread(Unread::Connect { client, upstream }));
+                Answer::empty(StatusCode::OK)
+            }
+            Err(error) => Refusal::failed(passage.stamp, &error).into(),
+        }
+    }
+
+    /// Records the head that hyper refused, if there is one: a connection that ended between requests left none.
+    fn report_refused(&self, reason: Reason<'static>) {
+        if let Some(head) = self.heads.refused() {
+            let (method, target) = request_line(&head);
+            let url = self.scope.lenient_url(target);
+            record_denied(&self.shared.gate, method, &url, reason);
+        }
+    }
+
+    fn lock_after(&self) -> MutexGuard<'_, Option<After>> {
+        self.after.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes in the body of a request that is held back, so that the answer finds a client that has stopped sending.
+///
+/// A client that waits for `100 Continue` is not made to send it.
+async fn drain(request: Request<Incoming>) {
+    if request.headers().contains_key(header::EXPECT) || request.body().is_end_stream() {
+        return;
+    }
+    let body = Limited::new(request.into_body(), DRAIN_MAX).collect();
+    // What is left of it ends with the connection.
+    let _ = timeout(DRAIN_TIME, body).await;
+}
+
+fn reason(error: &hyper::Error) -> Reason<'static> {
+    if error.is_parse_too_large() {
+        Reason::TooLarge
+    } else if error.is_parse() {
+        Reason::Malformed
+    } else {
+        Reason::Incomplete
+    }
+}
+
+/// How much of a body is taken in before its request is refused (bytes).
+const DRAIN_MAX: usize = 1024 * 1024;
+
+/// How long that may take.
+const DRAIN_TIME: Duration = Duration::from_secs(2);

@@ -1,0 +1,138 @@
+//! One connection to an upstream, of either version of HTTP.
+
+use http::uri::{Authority, Scheme};
+use hyper::{
+    Request, Response, Uri, Version,
+    body::Incoming,
+    client::conn::{TrySendError, http1, http2},
+    header::{self, HeaderValue},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{body::Upload, settings::Settings, via::UpstreamProxy};
+
+/// What a proxy is told beside a request.
+#[derive(Clone, Debug)]
+pub(super) struct Via {
+    credentials: Option<HeaderValue>,
+}
+
+/// Sends requests on a connection. The connection ends with the last of its senders.
+#[derive(Debug)]
+pub(super) enum Sender {
+    Http1 {
+        sender: http1::SendRequest<Upload>,
+        /// The other side is a proxy, to which requests are sent in absolute-form.
+        via: Option<Via>,
+    },
+    /// Carries many requests at a time.
+    Http2(http2::SendRequest<Upload>),
+}
+
+impl Sender {
+    pub(super) async fn http1<S>(stream: S, via: Option<&UpstreamProxy>) -> hyper::Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Its errors come out at its sender.
+        tokio::spawn(connection.with_upgrades());
+        let via = via.map(|proxy| Via {
+            credentials: proxy.credentials().cloned(),
+        });
+        Ok(Self::Http1 { sender, via })
+    }
+
+    pub(super) async fn http2<S>(stream: S) -> hyper::Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_header_list_size(Settings::ANSWER_HEAD_MAX);
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self::Http2(sender))
+    }
+
+    /// Sends a request in origin-form with a `Host`.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Upload>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        match self {
+            Self::Http1 { sender, via: None } => sender.try_send_request(request).await,
+            Self::Http1 {
+                sender,
+                via: Some(via),
+            } => sender.try_send_request(via.for_proxy(request)).await,
+            Self::Http2(sender) => sender.try_send_request(for_http2(request)).await,
+        }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        match self {
+            Self::Http1 { sender, .. } => sender.is_ready(),
+            Self::Http2(sender) => sender.is_ready(),
+        }
+    }
+
+    /// Waits until it is ready; false if it never will be.
+    pub(super) async fn ready(&mut self) -> bool {
+        match self {
+            Self::Http1 { sender, .. } => sender.ready().await.is_ok(),
+            Self::Http2(sender) => sender.ready().await.is_ok(),
+        }
+    }
+
+    /// Whether the connection can carry more than one request at a time.
+    pub(super) const fn is_shared(&self) -> bool {
+        matches!(self, Self::Http2(_))
+    }
+
+    /// Another sender of the same connection, if that can carry more than one request at a time.
+    pub(super) fn shared(&self) -> Option<Self> {
+        match self {
+            Self::Http1 { .. } => None,
+            Self::Http2(sender) => Some(Self::Http2(sender.clone())),
+        }
+    }
+}
+
+impl Via {
+    /// The same request in absolute-form (RFC 9112 section 3.2.2).
+    fn for_proxy(&self, request: Request<Upload>) -> Request<Upload> {
+        let mut request = with_authority(request, Scheme::HTTP);
+        if let Some(credentials) = &self.credentials {
+            let headers = request.headers_mut();
+            headers.insert(header::PROXY_AUTHORIZATION, credentials.clone());
+        }
+        request
+    }
+}
+
+/// The same request with its target in pseudo-header fields (RFC 9113 section 8.3.1).
+///
+/// Fields of one connection, such as `Transfer-Encoding`, hyper leaves out by itself; and those that `Connection` names,
+/// of which `TE` is none here (RFC 9113 section 8.2.2).
+fn for_http2(request: Request<Upload>) -> Request<Upload> {
+    let mut request = with_authority(request, Scheme::HTTPS);
+    request.headers_mut().remove(header::CONNECTION);
+    *request.version_mut() = Version::HTTP_2;
+    request
+}
+
+/// The same request with what its `Host` says in its target too. It stays, so that what comes back unsent can be sent
+/// again.
+fn with_authority(mut request: Request<Upload>, scheme: Scheme) -> Request<Upload> {
+    let host = request.headers().get(header::HOST);
+    let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(scheme);
+    parts.authority = authority;
+    // Without an authority there is no such URI, and the other side will not take the request.
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    request
+}

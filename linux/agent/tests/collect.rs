@@ -1,0 +1,194 @@
+//! `throughline collect` in one process, `throughline run` in another.
+
+mod support;
+
+use std::{
+    fs,
+    io::Read,
+    os::unix::net::UnixListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use support::{has, lines, stderr, throughline};
+use throughline_testkit::Upstream;
+
+fn collector(socket: &Path, out: &Path) -> Child {
+    let child = throughline()
+        .arg("collect")
+        .arg("--socket")
+        .arg(socket)
+        .arg("--out")
+        .arg(out)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !socket.exists() {
+        assert!(Instant::now() < deadline, "the collector listens");
+        thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+fn end(child: Child) -> (Option<i32>, String) {
+    let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), stderr(&output))
+}
+
+#[test]
+fn every_event_arrives_in_order_and_the_session_ends() {
+    if !has("curl") {
+        return;
+    }
+    let upstream = Upstream::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, out) = (
+        folder.path().join("audit.sock"),
+        folder.path().join("out.ndjson"),
+    );
+    let collector = collector(&socket, &out);
+
+    let script = format!(
+        "for n in 1 2 3 4 5 6 7 8 9 10; do curl -sf http://{}/$n; done; curl -s http://denied.invalid/; true",
+        upstream.address()
+    );
+    let run = throughline()
+        .args(["run", "--allow", "domain=127.0.0.1", "--socket"])
+        .arg(&socket)
+        .args(["--", "sh", "-c", &script])
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", stderr(&run));
+    let (code, said) = end(collector);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("received 11 events"), "{said}");
+    assert!(!socket.exists(), "the socket is removed");
+
+    let lines = lines(&out);
+    let numbers: Vec<_> = lines
+        .iter()
+        .filter_map(|line| line["seq"].as_u64())
+        .collect();
+    assert_eq!(numbers, (0..11).collect::<Vec<_>>());
+    let end = &lines.last().unwrap()["end"];
+    assert_eq!(
+        *end,
+        serde_json::json!({"recorded": 11, "written": 11, "lost": 0})
+    );
+}
+
+#[test]
+fn a_second_collector_does_not_take_the_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, out) = (
+        folder.path().join("audit.sock"),
+        folder.path().join("out.ndjson"),
+    );
+    let first = collector(&socket, &out);
+    let second = throughline()
+        .arg("collect")
+        .arg("--socket")
+        .arg(&socket)
+        .output()
+        .unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    assert!(stderr(&second).contains("another collector listens there"));
+    assert_eq!(end(first).0, Some(0));
+}
+
+#[test]
+fn the_frames_on_the_socket_decode_with_protoc() {
+    if !has("curl") || !has("protoc") {
+        return;
+    }
+    let upstream = Upstream::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("audit.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let reader = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        listener
+            .accept()
+            .unwrap()
+            .0
+            .read_to_end(&mut bytes)
+            .unwrap();
+        bytes
+    });
+    let run = throughline()
+        .args(["run", "--allow", "domain=127.0.0.1", "--socket"])
+        .arg(&socket)
+        .args([
+            "--",
+            "curl",
+            "-sf",
+            &format!("http://{}/x", upstream.address()),
+        ])
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", stderr(&run));
+
+    let decoded: Vec<_> = payloads(&reader.join().unwrap())
+        .iter()
+        .map(|payload| decode(folder.path(), payload))
+        .collect();
+    let [ask, logs, status] = decoded.as_slice() else {
+        panic!("the request for answers, a batch and the end: {decoded:#?}")
+    };
+    assert_eq!(ask, "status {\n  acknowledge: true\n}\n");
+    let url = format!("url: \"http://{}/x\"", upstream.address());
+    assert!(
+        logs.contains(&url) && logs.contains("confined_process_name: \"curl\""),
+        "{logs}"
+    );
+    assert!(
+        logs.contains("matched_rule: \"domain=127.0.0.1\""),
+        "{logs}"
+    );
+    assert!(
+        status.contains("recorded: 1") && status.contains("written: 1"),
+        "{status}"
+    );
+    for text in [logs, status] {
+        assert!(!text.lines().any(is_unknown_field), "{text}");
+    }
+}
+
+fn payloads(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut payloads = Vec::new();
+    while let Some((header, rest)) = bytes.split_first_chunk::<4>() {
+        assert_eq!(header[0], 2);
+        let len = u32::from_be_bytes([0, header[1], header[2], header[3]]) as usize;
+        payloads.push(rest[..len].to_vec());
+        bytes = &rest[len..];
+    }
+    payloads
+}
+
+fn decode(folder: &Path, payload: &[u8]) -> String {
+    let file = folder.join("payload");
+    fs::write(&file, payload).unwrap();
+    let protos = concat!(env!("CARGO_MANIFEST_DIR"), "/../../adapters/protobuf");
+    let output = Command::new("protoc")
+        .arg("--decode=throughline.agent_socket.BoundaryMessage")
+        .arg(format!("--proto_path={protos}"))
+        .arg("--proto_path=/usr/include")
+        .arg("agent_socket.proto")
+        .stdin(fs::File::open(&file).unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// protoc shows a field that the .proto file does not have by its number.
+fn is_unknown_field(line: &str) -> bool {
+    line.trim_start()
+        .starts_with(|character: char| character.is_ascii_digit())
+}

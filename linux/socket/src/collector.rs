@@ -1,0 +1,180 @@
+use std::{io, os::fd::OwnedFd};
+
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
+
+use crate::{
+    Listener, Sink, Tally, Waker,
+    connection::{Connection, Over},
+    intake::Intake,
+};
+
+/// The receiving end of the agent socket: any number of senders, one sink, one thread.
+///
+/// Memory is one frame's buffer a connection and the sink's own. A malformed message is counted and
+/// skipped, framing that cannot be trusted ends that one connection, and neither ends the collector.
+#[derive(Debug)]
+pub struct Collector<S> {
+    intake: Intake<S>,
+    listener: Option<Listener>,
+    connections: Vec<Connection>,
+    connections_max: usize,
+}
+
+impl<S: Sink> Collector<S> {
+    /// The connections that are held at once unless the operator says otherwise (count).
+    pub const CONNECTIONS_MAX: usize = 256;
+
+    /// A collector that writes to `sink`.
+    pub fn new(sink: S) -> Self {
+        Self {
+            intake: Intake::new(sink),
+            listener: None,
+            connections: Vec::new(),
+            connections_max: Self::CONNECTIONS_MAX,
+        }
+    }
+
+    /// The same collector, taking connections from `listener`.
+    #[must_use]
+    pub fn with_listener(self, listener: Listener) -> Self {
+        Self {
+            listener: Some(listener),
+            ..self
+        }
+    }
+
+    /// The same collector, holding at most `max` connections at once; more wait.
+    #[must_use]
+    pub fn with_connections_max(self, max: usize) -> Self {
+        Self {
+            connections_max: max,
+            ..self
+        }
+    }
+
+    /// The same collector with one more connection, such as one end of a socket pair.
+    #[must_use]
+    pub fn with_connection(mut self, socket: OwnedFd) -> Self {
+        self.admit(socket);
+        self
+    }
+
+    /// Receives until `stop` is woken, or until nobody can send any more.
+    ///
+    /// What has arrived by then is read to its end, as long as that goes on without waiting.
+    ///
+    /// # Errors
+    ///
+    /// If waiting or accepting fails for good, for want of memory or file descriptors.
+    pub fn run(mut self, stop: &Waker) -> io::Result<Tally> {
+        stop.arm();
+        while self.can_receive() {
+            if self.wait(stop)? {
+                self.drain();
+                break;
+            }
+        }
+        Ok(self.intake.tally)
+    }
+
+    fn can_receive(&self) -> bool {
+        self.listener.is_some() || !self.connections.is_empty()
+    }
+
+    /// Waits for one thing or more to happen and deals with it. Returns whether it was the stop.
+    fn wait(&mut self, stop: &Waker) -> io::Result<bool> {
+        let accepting = self.connections.len() < self.connections_max;
+        let mut fds = vec![PollFd::new(stop, PollFlags::IN)];
+        fds.extend(
+            self.connections
+                .iter()
+                .map(|connection| PollFd::new(connection, PollFlags::IN)),
+        );
+        if let Some(listener) = self.listener.as_ref().filter(|_| accepting) {
+            fds.push(PollFd::new(listener.socket(), PollFlags::IN));
+        }
+        match poll(&mut fds, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop(fds);
+
+        let mut ready = ready.into_iter();
+        let stopped = ready.next() == Some(true);
+        self.read_ready(&mut ready);
+        if ready.next() == Some(true) {
+            self.accept()?;
+        }
+        Ok(stopped)
+    }
+
+    /// Reads once from each connection that is ready, and drops those that are over.
+    fn read_ready(&mut self, ready: &mut impl Iterator<Item = bool>) {
+        let intake = &mut self.intake;
+        self.connections.retain_mut(|connection| {
+            if ready.next() != Some(true) {
+                return true;
+            }
+            match connection.read(intake) {
+                Ok(()) => true,
+                Err(over) => {
+                    note_over(&mut intake.tally, &over);
+                    false
+                }
+            }
+        });
+    }
+
+    /// Reads what has arrived before the stop, a bounded number of times.
+    fn drain(&mut self) {
+        for _ in 0..DRAIN_READS {
+            let frames = self.intake.tally.frames;
+            let all = self.connections.len();
+            self.read_ready(&mut std::iter::repeat(true));
+            if self.intake.tally.frames == frames && self.connections.len() == all {
+                return;
+            }
+        }
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        let Some(listener) = &self.listener else {
+            return Ok(());
+        };
+        if let Some(socket) = listener.accept()? {
+            self.admit(socket);
+        }
+        Ok(())
+    }
+
+    fn admit(&mut self, socket: OwnedFd) {
+        self.intake.tally.connections += 1;
+        self.connections.push(Connection::new(socket));
+    }
+}
+
+fn note_over(tally: &mut Tally, over: &Over) {
+    match over {
+        // What could not be kept was said when that began.
+        Over::Ended | Over::NotKept => {}
+        Over::Torn => {
+            tracing::warn!("a sender went away in the middle of a frame");
+            tally.torn_connections += 1;
+        }
+        Over::Failed(error) => {
+            tracing::warn!("a connection failed: {error}");
+            tally.torn_connections += 1;
+        }
+        Over::Refused(error) => {
+            tracing::warn!("closed a connection: {error}");
+            tally.refused_connections += 1;
+        }
+    }
+}
+
+/// How often each connection is read after the stop (count): as much as a socket's buffer holds.
+const DRAIN_READS: usize = 64;

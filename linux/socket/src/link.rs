@@ -1,0 +1,251 @@
+use std::{
+    fs, io,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::FileTypeExt,
+    },
+    path::{Path, PathBuf},
+    task::Poll,
+    time::Duration,
+};
+
+use rustix::{
+    event::PollFlags,
+    io::Errno,
+    net::{
+        AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect,
+        recv, send, socket_with,
+    },
+};
+use throughline_core::{Failure, Instant, Transport};
+use throughline_protobuf::{ACKNOWLEDGE, ACKNOWLEDGEMENT};
+
+use crate::host::now;
+
+/// The link to a collector: a Unix stream socket that is never waited for.
+///
+/// When it is opened it asks the collector to answer each frame once it is kept. A collector of the
+/// public protocol never answers; then, after [`PATIENCE`](Self::PATIENCE), a finished write is all
+/// there is to know. A collector that has answered once has to answer from then on, whenever it is
+/// connected to again, so that one which hangs is not taken for one that does not answer.
+#[derive(Debug)]
+pub struct SocketLink {
+    target: Target,
+    socket: Option<OwnedFd>,
+    answers: Answers,
+    has_answered: bool,
+    /// How much of the next answer was read (bytes).
+    answer_read: usize,
+    last_error: Option<Errno>,
+}
+
+#[derive(Debug)]
+enum Target {
+    Path(PathBuf),
+    /// A socket that was connected beforehand; once it is closed there is no other.
+    Given(Option<OwnedFd>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answers {
+    /// It was asked, and may answer until then.
+    Asked(Instant),
+    Yes,
+    No,
+}
+
+impl SocketLink {
+    /// How long a collector may take to show that it answers.
+    pub const PATIENCE: Duration = Duration::from_millis(250);
+
+    /// A link to whoever listens at `path`, now or later.
+    ///
+    /// # Errors
+    ///
+    /// If there is something at `path` that nobody can ever listen at, or the path is too long for
+    /// a socket (unix(7): 107 bytes). That nothing is there yet is no error.
+    pub fn to_path(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        SocketAddrUnix::new(&path)?;
+        match fs::metadata(&path) {
+            Ok(found) if !found.file_type().is_socket() => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "there is something there that is not a socket",
+            )),
+            _ => Ok(Self::to(Target::Path(path))),
+        }
+    }
+
+    /// A link over one end of a socket pair, for a collector of this crate in the same process.
+    #[must_use]
+    pub const fn to_peer(socket: OwnedFd) -> Self {
+        Self::to(Target::Given(Some(socket))).answered()
+    }
+
+    /// The same link to a collector that is known to answer: one that does not is not written to, where
+    /// it would else be taken for one of the public protocol.
+    #[must_use]
+    pub const fn answered(mut self) -> Self {
+        self.has_answered = true;
+        self
+    }
+
+    /// The error that the link was closed with last, if any.
+    #[must_use]
+    pub fn last_error(&self) -> Option<io::Error> {
+        self.last_error.map(Into::into)
+    }
+
+    /// What to wait for before the link can go on, if it is open.
+    pub(crate) fn interest(&self, sending: bool) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        let flags = match self.answers {
+            Answers::No if sending => PollFlags::OUT,
+            Answers::No => PollFlags::empty(),
+            Answers::Asked(_) => PollFlags::IN,
+            Answers::Yes if sending => PollFlags::IN | PollFlags::OUT,
+            Answers::Yes => PollFlags::IN,
+        };
+        Some((self.socket.as_ref()?.as_fd(), flags))
+    }
+
+    /// When it has to be called again at the latest.
+    pub(crate) const fn deadline(&self) -> Option<Instant> {
+        match (&self.socket, self.answers, self.has_answered) {
+            (Some(_), Answers::Asked(until), false) => Some(until),
+            _ => None,
+        }
+    }
+
+    const fn to(target: Target) -> Self {
+        Self {
+            target,
+            socket: None,
+            answers: Answers::No,
+            has_answered: false,
+            answer_read: 0,
+            last_error: None,
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), Errno> {
+        let socket = match &mut self.target {
+            Target::Path(path) => connect_to(path),
+            Target::Given(socket) => socket.take().ok_or(Errno::PIPE),
+        }?;
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        // A new socket has room for a few bytes.
+        let asked = send(&socket, &ACKNOWLEDGE, flags)?;
+        if asked != ACKNOWLEDGE.len() {
+            return Err(Errno::NOBUFS);
+        }
+        self.socket = Some(socket);
+        self.answers = Answers::Asked(now().after(Self::PATIENCE));
+        self.answer_read = 0;
+        Ok(())
+    }
+
+    /// Reads one answer, if it is there.
+    fn answer(&mut self) -> Poll<Result<(), Errno>> {
+        let Some(socket) = &self.socket else {
+            return Poll::Ready(Err(Errno::PIPE));
+        };
+        while self.answer_read < ACKNOWLEDGEMENT.len() {
+            let mut bytes = ACKNOWLEDGEMENT;
+            let room = bytes.get_mut(self.answer_read..).unwrap_or_default();
+            let (len, _) = match recv(socket, room, RecvFlags::DONTWAIT) {
+                Ok((0, _)) => return Poll::Ready(Err(Errno::PIPE)),
+                Ok(read) => read,
+                Err(Errno::AGAIN | Errno::INTR) => return Poll::Pending,
+                Err(error) => return Poll::Ready(Err(error)),
+            };
+            if bytes != ACKNOWLEDGEMENT {
+                return Poll::Ready(Err(Errno::PROTO));
+            }
+            self.answer_read += len;
+        }
+        self.answer_read = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    fn fail(&mut self, error: Errno) -> Failure {
+        self.socket = None;
+        self.last_error = Some(error);
+        match self.target {
+            Target::Path(_) => kind(error),
+            Target::Given(_) => Failure::Permanent,
+        }
+    }
+}
+
+impl Transport for SocketLink {
+    fn open(&mut self) -> Poll<Result<(), Failure>> {
+        if self.socket.is_none()
+            && let Err(error) = self.begin()
+        {
+            return Poll::Ready(Err(self.fail(error)));
+        }
+        let Answers::Asked(until) = self.answers else {
+            return Poll::Ready(Ok(()));
+        };
+        match self.answer() {
+            Poll::Ready(Ok(())) => {
+                self.answers = Answers::Yes;
+                self.has_answered = true;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.fail(error))),
+            Poll::Pending if !self.has_answered && now() >= until => {
+                self.answers = Answers::No;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn send(&mut self, frame: &[u8]) -> Poll<Result<usize, Failure>> {
+        let Some(socket) = &self.socket else {
+            return Poll::Ready(Err(Failure::Transient));
+        };
+        match send(socket, frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(len) => Poll::Ready(Ok(len)),
+            Err(Errno::AGAIN | Errno::INTR) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(self.fail(error))),
+        }
+    }
+
+    fn confirm(&mut self) -> Poll<Result<(), Failure>> {
+        if self.answers == Answers::No {
+            return Poll::Ready(Ok(()));
+        }
+        self.answer().map_err(|error| self.fail(error))
+    }
+
+    fn close(&mut self) {
+        self.socket = None;
+    }
+}
+
+fn connect_to(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    // unix(7): a non-blocking connect is done at once, or fails with EAGAIN if the queue is full.
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket)
+}
+
+/// Whether trying again soon may help (connect(2), unix(7), send(2)).
+const fn kind(error: Errno) -> Failure {
+    match error {
+        Errno::ACCESS
+        | Errno::PERM
+        | Errno::NOTSOCK
+        | Errno::NOTDIR
+        | Errno::NAMETOOLONG
+        | Errno::LOOP
+        | Errno::INVAL
+        | Errno::PROTO
+        | Errno::PROTOTYPE
+        | Errno::AFNOSUPPORT => Failure::Permanent,
+        _ => Failure::Transient,
+    }
+}
