@@ -103,6 +103,48 @@ fn a_second_collector_does_not_take_the_socket() {
 }
 
 #[test]
+fn a_collector_of_somebody_else_gets_nothing() {
+    if !has("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, out) = (
+        folder.path().join("audit.sock"),
+        folder.path().join("out.ndjson"),
+    );
+    let collector = collector(&socket, &out);
+    let run = |uid: u32| {
+        let output = throughline()
+            .args(["run", "--drain", "1", "--collector-uid", &uid.to_string()])
+            .arg("--socket")
+            .arg(&socket)
+            .args(["--", "curl", "-s", "http://denied.invalid/"])
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "the command is none the worse"
+        );
+        stderr(&output)
+    };
+    let uid = rustix::process::getuid().as_raw();
+    let said = run(uid + 1);
+    let stranger = format!(
+        "the collector there is user {uid}'s and not user {}'s",
+        uid + 1
+    );
+    assert!(
+        said.contains("written 0, lost 1") && said.contains(&stranger),
+        "{said}"
+    );
+    let said = run(uid);
+    assert!(said.contains("written 1, lost 0"), "{said}");
+    let (_, said) = end(collector);
+    assert!(said.contains("received 1 events"), "{said}");
+}
+
+#[test]
 fn the_frames_on_the_socket_decode_with_protoc() {
     if !has("curl") || !has("protoc") {
         return;
