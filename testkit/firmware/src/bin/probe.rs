@@ -121,6 +121,7 @@ fn flush() {
     while turn(&mut flusher, &lane, &mut black_box(Unknown), Unknown.monotonic()) == Next::Turn {}
     flusher.finish(Unknown.monotonic(), Unknown.monotonic());
     black_box((flusher.poll_timeout(), flusher.is_drained(), flusher.counters()));
+    lane.blame(black_box(Cause::SpoolFull));
     lane.close();
     lane.abandon(black_box(Cause::SpoolFull));
     lane.each_loss(|session, loss| {
