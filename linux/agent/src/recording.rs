@@ -26,6 +26,8 @@ pub(crate) struct Destinations {
     pub(crate) trail: Option<PathBuf>,
     /// A collector's socket.
     pub(crate) socket: Option<PathBuf>,
+    /// Whose collector that has to be, if only one will do.
+    pub(crate) collector: Option<u32>,
     /// Where frames wait for that collector while it is away.
     pub(crate) spool: Option<PathBuf>,
 }
@@ -59,6 +61,10 @@ impl Recording {
         if let Some(path) = &to.socket {
             let link = SocketLink::to_path(path)
                 .map_err(|error| StartError::Socket(path.clone(), error))?;
+            let link = match to.collector {
+                Some(uid) => link.owned_by(uid),
+                None => link,
+            };
             let link = SpooledLink::new(link, to.spool.as_deref().map(open_spool).transpose()?);
             recording.add_sink(format!("socket {}", path.display()), link, None)?;
         }
