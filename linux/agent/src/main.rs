@@ -9,6 +9,8 @@ mod cli;
 mod collect;
 mod config;
 mod demo;
+mod doctor;
+mod kernel;
 mod log;
 mod policy;
 mod proxy;
@@ -35,8 +37,10 @@ fn main() -> ExitCode {
         Command::Collect(args) => collect::collect(&args),
         Command::Bridge(args) => bridge::bridge(&args),
         Command::Txn(args) => txn::txn(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Tail(args) => tail::tail(&args),
+        Command::AuditProbe => doctor::audit_probe(),
         Command::AuditSender => throughline_audit::helper::run(),
         Command::DemoClient(args) => demo::client(&args),
     }

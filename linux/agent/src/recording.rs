@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use throughline_audit::SessionClose;
 use throughline_core::{HttpRequest, Position, ProcessName, SessionId, Settings, Stamp, Trail};
 use throughline_protobuf::{AgentSocket, Header};
 use throughline_socket::{
@@ -77,6 +78,10 @@ impl Recording {
 
     pub(crate) fn session(&self) -> SessionId {
         self.trail.session()
+    }
+
+    pub(crate) fn process(&self) -> &ProcessName {
+        self.trail.process()
     }
 
     pub(crate) fn position(&self) -> Position {
@@ -192,6 +197,20 @@ pub(crate) struct SinkSummary {
 }
 
 impl Summary {
+    /// The counts of the place that has the most of the events: how long the trail must be.
+    ///
+    /// Where the events went nowhere, all of them are lost.
+    pub(crate) fn close(&self) -> SessionClose {
+        let recorded = u64::from(self.recorded);
+        let best = self.sinks.iter().max_by_key(|sink| sink.written);
+        SessionClose {
+            session: self.session,
+            recorded,
+            written: best.map_or(0, |sink| sink.written),
+            lost: best.map_or(recorded, |sink| sink.lost),
+        }
+    }
+
     /// Whether nothing was lost anywhere.
     pub(crate) fn is_whole(&self) -> bool {
         self.sinks

@@ -170,10 +170,14 @@ fn ten_thousand_hostile_values_give_one_whole_record_each() {
     });
 }
 
-/// A hostile value of up to 500 bytes.
+/// A hostile value: of up to 100 bytes, of up to 700, or of 10 KB.
 fn long_or_short(number: u32) -> Vec<u8> {
-    let repeats = if number.is_multiple_of(4) { 7 } else { 1 };
-    hostile(number).repeat(repeats)
+    let value = hostile(number);
+    match number % 64 {
+        0 => value.repeat(10_240_usize.div_ceil(value.len())),
+        other if other.is_multiple_of(4) => value.repeat(7),
+        _ => value,
+    }
 }
 
 #[test]
