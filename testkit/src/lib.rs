@@ -26,6 +26,7 @@
 pub mod agent_socket;
 mod auditor;
 pub mod driver_suite;
+mod example;
 pub mod fuzz;
 mod gateway;
 mod kernel_audit;
@@ -42,6 +43,7 @@ mod upstream;
 mod world;
 
 pub use auditor::Auditor;
+pub use example::example;
 pub use gateway::{Call, Gateway};
 pub use kernel_audit::KernelAudit;
 pub use lines::Lines;
