@@ -24,6 +24,7 @@
 )]
 
 pub mod agent_socket;
+mod audit_daemon;
 mod auditor;
 pub mod driver_suite;
 pub mod fuzz;
@@ -41,6 +42,7 @@ mod site;
 mod upstream;
 mod world;
 
+pub use audit_daemon::AuditDaemon;
 pub use auditor::Auditor;
 pub use gateway::{Call, Gateway};
 pub use kernel_audit::KernelAudit;
