@@ -18,8 +18,9 @@ use std::{
 use rustix::process::{Signal, kill_process};
 use throughline_audit::{Options, helper};
 use throughline_core::{Phase, PhaseEmitter, PhaseRecord};
+use throughline_testkit::AuditDaemon;
 
-use common::{change, daemon::Daemon};
+use common::change;
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     match env::args().nth(1).as_deref() {
         Some("helper") => return helper::run(),
         Some("emit") => emit(),
-        _ => match Daemon::start() {
+        _ => match AuditDaemon::start() {
             Ok(daemon) => freeze(&daemon),
             Err(why) => println!("skipped: {why}"),
         },
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs the emitting process while the daemon stands still.
-fn freeze(daemon: &Daemon) {
+fn freeze(daemon: &AuditDaemon) {
     kill_process(daemon.pid(), Signal::STOP).unwrap();
     let start = Instant::now();
     let status = this_program("emit").status().unwrap();

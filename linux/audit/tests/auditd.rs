@@ -15,9 +15,9 @@ use throughline_audit::{
     SessionOpen, Template, helper,
 };
 use throughline_core::{Phase, PhaseEmitter, PhaseRecord, Transaction};
-use throughline_testkit::RecordText;
+use throughline_testkit::{AuditDaemon, RecordText};
 
-use common::{LONG, change, daemon::Daemon, ended, hostile, is_role, role, session, spawn, until};
+use common::{LONG, change, ended, hostile, is_role, role, session, spawn, until};
 
 const HELPER: &str = "the_helper";
 
@@ -26,8 +26,8 @@ fn executable(test: &str) -> String {
     format!("/usr/bin/throughline-{test}-{}", std::process::id())
 }
 
-fn live(test: impl FnOnce(&Daemon)) {
-    match Daemon::start() {
+fn live(test: impl FnOnce(&AuditDaemon)) {
+    match AuditDaemon::start() {
         Ok(daemon) => test(&daemon),
         Err(why) => println!("skipped: {why}"),
     }

@@ -42,7 +42,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> ExitCode {
 fn examine(config: &Config) -> Vec<Finding> {
     let to = config.destinations();
     let mut findings = kernel::findings();
-    findings.push(socket::finding(to.socket.as_deref()));
+    findings.push(socket::finding(&to));
     findings.extend(run::findings(config, &to));
     findings
 }

@@ -12,10 +12,11 @@ use throughline_core::Transport;
 use throughline_socket::SocketLink;
 
 use super::finding::{Area, Finding, Verdict};
+use crate::recording::Destinations;
 
 /// What there is at the socket's path.
-pub(super) fn finding(path: Option<&Path>) -> Finding {
-    let Some(path) = path else {
+pub(super) fn finding(to: &Destinations) -> Finding {
+    let Some(path) = &to.socket else {
         return Finding::new(
             Area::Records,
             SUBJECT,
@@ -28,7 +29,7 @@ pub(super) fn finding(path: Option<&Path>) -> Finding {
     let bad = |detail: String, remedy: String| {
         Finding::new(Area::Records, SUBJECT, Verdict::Bad, detail, remedy)
     };
-    match ask(path) {
+    match ask(path, to.collector) {
         Answer::Answered => Finding::good(
             Area::Records,
             SUBJECT,
@@ -55,11 +56,14 @@ enum Answer {
 }
 
 /// Connects as a run would, and asks for answers.
-fn ask(path: &Path) -> Answer {
+fn ask(path: &Path, owner: Option<u32>) -> Answer {
     let mut link = match SocketLink::to_path(path) {
         Ok(link) => link.answered(),
         Err(error) => return Answer::Failed(error),
     };
+    if let Some(uid) = owner {
+        link = link.owned_by(uid);
+    }
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         match link.open() {
@@ -81,7 +85,9 @@ fn remedy(path: &Path, error: &io::Error) -> String {
             format!("start a collector: throughline collect --socket {shown}")
         }
         io::ErrorKind::PermissionDenied => {
-            format!("look at the permissions of {shown} and of the folders above it")
+            format!(
+                "look at whose {shown} is, at its permissions and those of the folders above it"
+            )
         }
         _ => "look at what is there, and at its log".to_owned(),
     }

@@ -113,7 +113,10 @@ impl Runner {
                 .map_or_else(End::NotStarted, End::Exited),
             Some(Err(error)) => End::NotStarted(error),
         };
-        let took = start.elapsed();
+        let took = match &end {
+            End::NotGiven => Duration::ZERO,
+            End::Exited(_) | End::NotStarted(_) => start.elapsed(),
+        };
         Ran { step, end, took }
     }
 

@@ -1,8 +1,6 @@
 //! What the tests of this crate share.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
-pub(crate) mod daemon;
-
 use std::{
     env, fs,
     process::{Child, Command, Stdio},
