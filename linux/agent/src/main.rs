@@ -1,6 +1,7 @@
 //! The `throughline` command: one session, one sequence number, every witness.
 #![forbid(unsafe_code)]
 
+mod advice;
 mod bridge;
 mod bundle;
 mod check;
@@ -10,6 +11,7 @@ mod collect;
 mod config;
 mod demo;
 mod log;
+mod manual;
 mod policy;
 mod proxy;
 mod recording;
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         Command::Txn(args) => txn::txn(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Tail(args) => tail::tail(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
         Command::AuditSender => throughline_audit::helper::run(),
         Command::DemoClient(args) => demo::client(&args),
     }
