@@ -5,8 +5,10 @@ use std::{fs, path::Path};
 
 use throughline_testkit::{fuzz, link_decoder_fuzz};
 
+type Target = fn(&[u8]);
+
 /// What each target calls, by its name.
-const TARGETS: [(&str, fn(&[u8])); 7] = [
+const TARGETS: [(&str, Target); 7] = [
     ("audit_record", fuzz::audit_record),
     ("link_feed", link_decoder_fuzz),
     ("protobuf_decode", fuzz::protobuf_decode),

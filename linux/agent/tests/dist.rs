@@ -116,3 +116,23 @@ fn there_is_a_page_for_each_command() {
         String::from_utf8_lossy(&output.stdout)
     );
 }
+
+#[test]
+fn the_trail_in_the_readme_is_one_and_whole() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let lines: Vec<_> = readme
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .collect();
+    assert_eq!(lines.len(), 4);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trail");
+    fs::write(&path, lines.join("\n") + "\n").unwrap();
+    let output = throughline().arg("verify").arg(&path).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}
