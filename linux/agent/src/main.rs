@@ -1,6 +1,7 @@
 //! The `throughline` command: one session, one sequence number, every witness.
 #![forbid(unsafe_code)]
 
+mod advice;
 mod bridge;
 mod bundle;
 mod check;
@@ -12,6 +13,7 @@ mod demo;
 mod doctor;
 mod kernel;
 mod log;
+mod manual;
 mod policy;
 mod proxy;
 mod recording;
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::verify(&args),
         Command::Tail(args) => tail::tail(&args),
         Command::AuditProbe => doctor::audit_probe(),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
         Command::AuditSender => throughline_audit::helper::run(),
         Command::DemoClient(args) => demo::client(&args),
     }
