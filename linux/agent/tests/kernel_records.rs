@@ -112,7 +112,8 @@ fn the_stock_tools_show_a_run_and_verify_finds_that_it_agrees() {
     let report = daemon.report(exe, &["-e"]);
     assert_eq!(report.matches(" USYS_CONFIG ").count(), 2);
     let shown = daemon.search(exe, &["-i"]);
-    assert!(shown.contains(" recorded=3 written=3 lost=0 "), "{shown}");
+    let counts = " recorded=\"3\" written=\"3\" lost=\"0\" ";
+    assert!(shown.contains(counts), "{shown}");
 
     let verify = throughline()
         .arg("verify")

@@ -239,6 +239,7 @@ fn the_outcome_is_recorded_once_the_result_is_on_the_disk() {
     let name = name("kept");
     let mut child = command(&name, &["--apply", "true", "--result"])
         .arg(&file)
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let records = messages(&mut reader, &format!("name=\"{name}\""), 5);
@@ -392,7 +393,7 @@ impl Under {
 }
 
 fn script(folder: &Path, script: &str) -> String {
-    format!("cd {} && {script}", folder.display())
+    format!("cd {}; {script}", folder.display())
 }
 
 /// A change whose making, with a child of its own, goes on for a minute.
@@ -511,6 +512,7 @@ fn a_signal_that_was_ignored_from_the_start_stays_so() {
         .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
         .arg(env!("CARGO_BIN_EXE_throughline"))
         .args(["txn", "--op", "ignored", "--apply", &apply])
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let start = Instant::now();
