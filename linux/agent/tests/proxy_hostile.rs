@@ -359,7 +359,7 @@ fn bodies_that_nobody_takes_fill_no_memory() {
 }
 
 /// How many connections stall in the middle of a body of each kind (count).
-const STALLED: u64 = 100;
+const STALLED: u64 = 50;
 
 /// How many connections are left half open (count, a multiple of four).
 const HALVES: usize = 2000;
