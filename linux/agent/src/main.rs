@@ -1,6 +1,7 @@
 //! The `throughline` command: one session, one sequence number, every witness.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod apart;
 mod bridge;
 mod bundle;
 mod check;
@@ -40,8 +41,8 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Tail(args) => tail::tail(&args),
-        Command::AuditProbe => doctor::audit_probe(),
-        Command::AuditSender => throughline_audit::helper::run(),
+        Command::AuditProbe => apart::apart(doctor::audit_probe),
+        Command::AuditSender => apart::apart(throughline_audit::helper::run),
         Command::DemoClient(args) => demo::client(&args),
     }
 }
