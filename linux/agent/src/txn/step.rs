@@ -94,12 +94,11 @@ impl Runner {
         self.interrupted
     }
 
-    /// Whether it was asked to end.
-    pub(super) async fn is_interrupted(&mut self) -> bool {
+    /// Takes note of a signal that came between two steps.
+    pub(super) async fn look_for_signals(&mut self) {
         if self.interrupted.is_none() {
             self.interrupted = self.interrupts.arrived().await;
         }
-        self.interrupted.is_some()
     }
 
     /// Runs a step to its end. Only a rollback goes on when the program is asked to end.
