@@ -313,6 +313,14 @@ where
         self.with(|store| store.is_pressed()).unwrap_or_default()
     }
 
+    /// Says what events that find no room are lost to from now on: [`Cause::StoreFull`] at first.
+    ///
+    /// For whoever empties the lane into something else that has filled up, so that the auditor learns
+    /// of the cause and not of what came of it.
+    pub fn blame(&self, cause: Cause) {
+        self.with(|store| store.blame(cause));
+    }
+
     /// Shows each loss that is yet to be reported, with its session, in order.
     ///
     /// `show` is called with the lock held, so it has to be short.

@@ -27,6 +27,7 @@ pub mod agent_socket;
 mod audit_daemon;
 mod auditor;
 pub mod driver_suite;
+mod example;
 pub mod fuzz;
 mod gateway;
 mod kernel_audit;
@@ -44,6 +45,7 @@ mod world;
 
 pub use audit_daemon::AuditDaemon;
 pub use auditor::Auditor;
+pub use example::example;
 pub use gateway::{Call, Gateway};
 pub use kernel_audit::KernelAudit;
 pub use lines::Lines;

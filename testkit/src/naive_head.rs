@@ -37,16 +37,16 @@ impl Head {
     /// The same head without what a client may not set, and with the fields of `stamp`.
     #[must_use]
     pub fn stamped(mut self, stamp: Option<Stamp>) -> Self {
-        self.fields.retain(|(name, _)| !is_ours(name));
+        self.fields.retain(|(name, _)| !is_ours(name.as_bytes()));
         for (name, value) in &mut self.fields {
             if name.eq_ignore_ascii_case("connection") {
                 let mut rest = options(value);
                 if rest.iter().any(|option| is_ours(option)) {
                     rest.retain(|option| !is_ours(option));
-                    *value = rest.join(",").into_bytes();
                     if rest.is_empty() {
                         name.clear();
                     }
+                    *value = rest.join(&b',');
                 }
             }
         }
@@ -69,7 +69,7 @@ impl Head {
     pub fn normal(&self) -> Vec<(String, Vec<u8>)> {
         let normal = |(name, value): &(String, Vec<u8>)| {
             let value = if name.eq_ignore_ascii_case("connection") {
-                options(value).join(",").into_bytes()
+                options(value).join(&b',')
             } else {
                 value.clone()
             };
@@ -106,22 +106,20 @@ pub fn sorted(map: &HeaderMap) -> Vec<(String, Vec<u8>)> {
     head.normal()
 }
 
-/// Whether a server that turns separators into underscores takes `name` for one of the two.
-fn is_ours(name: &str) -> bool {
-    let fold = |c: char| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_uppercase()
-        } else {
-            '_'
-        }
+/// Whether a server that turns separators into underscores, byte by byte, takes `name` for one of the
+/// two.
+fn is_ours(name: &[u8]) -> bool {
+    let fold = |byte: &u8| match byte.is_ascii_alphanumeric() {
+        true => byte.to_ascii_uppercase(),
+        false => b'_',
     };
-    let name: String = name.chars().map(fold).collect();
-    name == "X_CODER_AGENT_FIREWALL_SESSION_ID" || name == "X_CODER_AGENT_FIREWALL_SEQUENCE_NUMBER"
+    let name: Vec<u8> = name.iter().map(fold).collect();
+    name == b"X_CODER_AGENT_FIREWALL_SESSION_ID"
+        || name == b"X_CODER_AGENT_FIREWALL_SEQUENCE_NUMBER"
 }
 
-fn options(value: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(value);
-    let options = text.split(',').map(|option| option.trim().to_owned());
+fn options(value: &[u8]) -> Vec<&[u8]> {
+    let options = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     options.filter(|option| !option.is_empty()).collect()
 }
 

@@ -38,6 +38,15 @@
 //! - `StampLayer` is a `tower` layer around any service of `http::Request`, so it serves under hyper,
 //!   axum and tonic; a `Recorder` gives the stamps (feature `tower`, includes `http`).
 //!
+//! # Features
+//!
+//! | feature | gives | costs |
+//! |---|---|---|
+//! | none, the default | [`HeadInjector`] | |
+//! | `http` | `MapInjector` | the standard library, and `http` |
+//! | `tower` | `StampLayer`, `Recorder` | `http`, and the two small crates of tower's traits |
+//! | `trace` | the stamp in W3C tracing fields too, see [`Trace`] | a KiB of flash; where it is on, a client's own traces |
+//!
 //! # The words
 //!
 //! - *Ours* are the two fields of [`Names`] in any letter case and with any separator in place of a

@@ -125,7 +125,7 @@ impl fmt::Display for NamesError {
             ),
             Self::NotAToken { role, at } => write!(
                 f,
-                "byte {at} of the {role} header's name is not allowed there, use letters, digits and hyphens"
+                "byte {at} of the {role} header's name is not allowed there; use letters, digits and hyphens"
             ),
             Self::Reserved { role } => write!(
                 f,

@@ -24,26 +24,19 @@ fn parsed(head: &[u8]) -> Option<(String, Vec<Field>, usize)> {
     Some((start, fields.collect(), length))
 }
 
-/// A name as a server that turns separators into underscores sees it.
-fn variable(name: &str) -> String {
-    let fold = |c: char| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_uppercase()
-        } else {
-            '_'
-        }
+/// Whether a server that turns separators into underscores, byte by byte, takes `name` for one of ours.
+fn is_ours(name: &[u8]) -> bool {
+    let fold = |byte: &u8| match byte.is_ascii_alphanumeric() {
+        true => byte.to_ascii_uppercase(),
+        false => b'_',
     };
-    name.chars().map(fold).collect()
+    let name: Vec<u8> = name.iter().map(fold).collect();
+    name == b"X_CODER_AGENT_FIREWALL_SESSION_ID"
+        || name == b"X_CODER_AGENT_FIREWALL_SEQUENCE_NUMBER"
 }
 
-fn is_ours(name: &str) -> bool {
-    let name = variable(name);
-    name == "X_CODER_AGENT_FIREWALL_SESSION_ID" || name == "X_CODER_AGENT_FIREWALL_SEQUENCE_NUMBER"
-}
-
-fn options(value: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(value);
-    let options = text.split(',').map(|option| option.trim().to_owned());
+fn options(value: &[u8]) -> Vec<&[u8]> {
+    let options = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     options.filter(|option| !option.is_empty()).collect()
 }
 
@@ -52,7 +45,7 @@ fn expected(fields: Vec<Field>, number: u32) -> Vec<Field> {
     let mut kept = Vec::new();
     for (name, value) in fields {
         let nominated = options(&value).iter().any(|option| is_ours(option));
-        if is_ours(&name) {
+        if is_ours(name.as_bytes()) {
             continue;
         }
         if !name.eq_ignore_ascii_case("connection") || !nominated {
@@ -62,7 +55,7 @@ fn expected(fields: Vec<Field>, number: u32) -> Vec<Field> {
         let mut rest = options(&value);
         rest.retain(|option| !is_ours(option));
         if !rest.is_empty() {
-            kept.push((name, rest.join(",").into_bytes()));
+            kept.push((name, rest.join(&b',')));
         }
     }
     let names = Names::DEFAULT;
@@ -75,7 +68,7 @@ fn expected(fields: Vec<Field>, number: u32) -> Vec<Field> {
 fn normal(fields: Vec<Field>) -> Vec<Field> {
     let normal = |(name, value): Field| {
         if name.eq_ignore_ascii_case("connection") {
-            let value = options(&value).join(",").into_bytes();
+            let value = options(&value).join(&b',');
             return (name, value);
         }
         (name, value)

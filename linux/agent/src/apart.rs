@@ -39,6 +39,7 @@ fn close(number: RawFd) {
     // SAFETY: `from_raw_fd` asks for an open descriptor that nobody else owns. This one is open, as its
     // entry in /proc/self/fd was there and this process has a single thread. Nobody owns it: `main` has
     // read its arguments and opened nothing, so it came from the program that started this one; and
-    // the standard streams, which the standard library refers to by number, are left out.
+    // the standard streams, which the standard library refers to by number, are left out. To close a
+    // number wants the same proof in rustix, whose `close` is unsafe too.
     drop(unsafe { OwnedFd::from_raw_fd(number) });
 }

@@ -2,7 +2,11 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{config::Options, log::Level};
+use crate::{
+    advice::{count, session},
+    config::Options,
+    log::Level,
+};
 
 /// One session, one sequence number: line up what an agent did with every log that saw it.
 #[derive(Debug, Parser)]
@@ -24,6 +28,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Tail(TailArgs),
     Doctor(DoctorArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
     /// Sends records to the kernel for another process; started by it, with a socket as stdin.
     #[command(hide = true)]
     AuditSender,
@@ -137,7 +143,7 @@ pub(crate) struct CollectArgs {
     pub(crate) out: PathBuf,
 
     /// How many senders may be connected at once; more wait
-    #[arg(long, value_name = "COUNT", default_value = "256")]
+    #[arg(long, value_name = "COUNT", default_value = "256", value_parser = count::<std::num::NonZeroUsize>)]
     pub(crate) max_connections: std::num::NonZeroUsize,
 
     #[command(flatten)]
@@ -163,7 +169,7 @@ pub(crate) struct BridgeArgs {
     pub(crate) listen: Option<PathBuf>,
 
     /// The speed of the serial port (symbols a second)
-    #[arg(long, value_name = "BAUD", default_value = "115200")]
+    #[arg(long, value_name = "BAUD", default_value = "115200", value_parser = count::<u32>)]
     pub(crate) baud: u32,
 
     /// Write the events to the collector that listens at PATH
@@ -256,7 +262,7 @@ pub(crate) struct VerifyArgs {
     pub(crate) audit: Vec<PathBuf>,
 
     /// Look at this session only; may be given more than once
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = session)]
     pub(crate) session: Vec<uuid::Uuid>,
 
     /// Do not take a session for whole that reported events as lost
@@ -288,7 +294,7 @@ pub(crate) struct TailArgs {
     pub(crate) lines: Lines,
 
     /// Only this session
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = session)]
     pub(crate) session: Vec<uuid::Uuid>,
 
     /// Only requests that were allowed
@@ -334,6 +340,24 @@ pub(crate) struct DoctorArgs {
     pub(crate) quiet: bool,
 }
 
+/// Print what a shell needs to complete the command line.
+#[derive(Args, Debug)]
+#[command(after_help = COMPLETIONS_HELP)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the manual page, or write a page for each command.
+#[derive(Args, Debug)]
+#[command(after_help = MAN_HELP)]
+pub(crate) struct ManArgs {
+    /// Write throughline.1 and a page for each command to FOLDER
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+}
+
 /// How many lines.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lines {
@@ -358,13 +382,13 @@ fn lines(text: &str) -> Result<Lines, String> {
         return Ok(Lines::All);
     }
     let count = text.parse().map(Lines::Last);
-    count.map_err(|_| format!("'{text}' is neither a number of lines nor 'all'"))
+    count.map_err(|_| format!("'{text}' is not a number of lines; give one such as 20, or all"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text
         .parse()
-        .map_err(|_| format!("'{text}' is not a number of seconds"))?;
+        .map_err(|_| format!("'{text}' is not a number of seconds; give one such as 5 or 0.5"))?;
     Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
 }
 
@@ -468,3 +492,14 @@ const TAIL_EXAMPLES: &str = "\
 Example:
   What is denied from now on:
     throughline tail -f -n 0 --denied trail.ndjson";
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  throughline completions bash > ~/.local/share/bash-completion/completions/throughline
+  throughline completions fish > ~/.config/fish/completions/throughline.fish
+  throughline completions zsh > ~/.zfunc/_throughline    # a folder of $fpath";
+
+const MAN_HELP: &str = "\
+Examples:
+  throughline man | man -l -
+  mkdir -p ~/.local/share/man/man1 && throughline man --out ~/.local/share/man/man1";

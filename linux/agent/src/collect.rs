@@ -7,7 +7,7 @@ use std::{
 
 use throughline_socket::{Collector, Listener, Ndjson, Tally, TrailFile, Waker};
 
-use crate::{cli::CollectArgs, exit, log, signals};
+use crate::{advice::Advised, cli::CollectArgs, exit, log, signals};
 
 /// Receives until told to end.
 pub(crate) fn collect(args: &CollectArgs) -> ExitCode {
@@ -28,8 +28,13 @@ pub(crate) fn collect(args: &CollectArgs) -> ExitCode {
 }
 
 fn receive(args: &CollectArgs) -> Result<Tally, Box<dyn std::error::Error>> {
-    let out = open(&args.out)
-        .map_err(|error| format!("cannot write to {}: {error}", args.out.display()))?;
+    let out = open(&args.out).map_err(|error| {
+        format!(
+            "cannot write to {}: {}",
+            args.out.display(),
+            Advised(&error)
+        )
+    })?;
     let listener = Listener::bind(&args.socket, Listener::DEFAULT_MODE)?;
     let stop = Arc::new(Waker::new()?);
     signals::wake_at_end(Arc::clone(&stop))?;

@@ -1,6 +1,7 @@
 //! The `throughline` command: one session, one sequence number, every witness.
 #![deny(unsafe_code)]
 
+mod advice;
 mod apart;
 mod bridge;
 mod bundle;
@@ -13,6 +14,7 @@ mod demo;
 mod doctor;
 mod kernel;
 mod log;
+mod manual;
 mod policy;
 mod proxy;
 mod recording;
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Tail(args) => tail::tail(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
         Command::AuditProbe => apart::apart(doctor::audit_probe),
         Command::AuditSender => apart::apart(throughline_audit::helper::run),
         Command::DemoClient(args) => demo::client(&args),

@@ -15,7 +15,7 @@ use throughline_socket::{
     SpooledLink, Tally, TrailFile, Waker,
 };
 
-use crate::{log, proxy::Recorder};
+use crate::{advice::Advised, log, proxy::Recorder};
 
 type AgentTrail = Trail<FutexMutex, Host, AgentSocket, Box<[u8]>, BLOCKS, LANES>;
 
@@ -266,13 +266,23 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Trail(path, error) => {
-                write!(f, "cannot write the trail to {}: {error}", path.display())
+                write!(
+                    f,
+                    "cannot write the trail to {}: {}",
+                    path.display(),
+                    Advised(error)
+                )
             }
             Self::Socket(path, error) => {
-                write!(f, "cannot write to a socket at {}: {error}", path.display())
+                write!(
+                    f,
+                    "cannot write to a socket at {}: {}",
+                    path.display(),
+                    Advised(error)
+                )
             }
             Self::Spool(path, error) => {
-                write!(f, "cannot spool in {}: {error}", path.display())
+                write!(f, "cannot spool in {}: {}", path.display(), Advised(error))
             }
             Self::System(doing, error) => write!(f, "cannot {doing}: {error}"),
         }

@@ -6,7 +6,7 @@ use std::{
     fs,
     io::Read,
     os::unix::net::UnixListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -14,7 +14,16 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::{has, lines, stderr, throughline};
+use tempfile::TempDir;
 use throughline_testkit::Upstream;
+
+/// A folder of the test's own, a socket in it, and a trail.
+fn place() -> (TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("audit.sock");
+    let out = folder.path().join("out.ndjson");
+    (folder, socket, out)
+}
 
 fn collector(socket: &Path, out: &Path) -> Child {
     let child = throughline()
@@ -51,11 +60,7 @@ fn every_event_arrives_in_order_and_the_session_ends() {
         return;
     }
     let upstream = Upstream::start().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let (socket, out) = (
-        folder.path().join("audit.sock"),
-        folder.path().join("out.ndjson"),
-    );
+    let (_folder, socket, out) = place();
     let collector = collector(&socket, &out);
 
     let script = format!(
@@ -89,11 +94,7 @@ fn every_event_arrives_in_order_and_the_session_ends() {
 
 #[test]
 fn a_second_collector_does_not_take_the_socket() {
-    let folder = tempfile::tempdir().unwrap();
-    let (socket, out) = (
-        folder.path().join("audit.sock"),
-        folder.path().join("out.ndjson"),
-    );
+    let (_folder, socket, out) = place();
     let first = collector(&socket, &out);
     let second = throughline()
         .arg("collect")
@@ -172,11 +173,7 @@ fn a_collector_of_somebody_else_gets_nothing() {
     if !has("curl") {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let (socket, out) = (
-        folder.path().join("audit.sock"),
-        folder.path().join("out.ndjson"),
-    );
+    let (_folder, socket, out) = place();
     let collector = collector(&socket, &out);
     let run = |uid: u32| {
         let output = throughline()

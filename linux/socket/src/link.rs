@@ -84,7 +84,7 @@ impl SocketLink {
         match fs::metadata(&path) {
             Ok(found) if !found.file_type().is_socket() => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "there is something there that is not a socket",
+                "there is something there that is not a socket; check the path",
             )),
             _ => Ok(Self::to(Target::Path(path))),
         }

@@ -35,7 +35,17 @@ impl Listener {
     ///
     /// [`ListenError`] if there is something at `path` already, or nothing can be made there.
     pub fn bind(path: &Path, mode: u32) -> Result<Self, ListenError> {
-        let fail = |error| ListenError::new(path, error);
+        let fail = |error: io::Error| match error.kind() {
+            io::ErrorKind::InvalidInput => {
+                let reason = "the path is too long for a socket; choose a shorter one";
+                ListenError::because(path, error.kind(), reason)
+            }
+            io::ErrorKind::NotFound => {
+                let reason = "its folder is not there; make that first";
+                ListenError::because(path, error.kind(), reason)
+            }
+            _ => ListenError::new(path, error),
+        };
         let staged = Staged::new(path);
         let socket = UnixListener::bind(&staged.path).map_err(fail)?;
         fs::set_permissions(&staged.path, Permissions::from_mode(mode)).map_err(fail)?;
@@ -191,7 +201,7 @@ mod tests {
         let refused = Listener::bind(folder.path(), 0o660).unwrap_err();
         assert!(refused.to_string().contains("not a socket"), "{refused}");
         let refused = Listener::bind(&folder.path().join("no/where"), 0o660).unwrap_err();
-        assert!(refused.to_string().contains("No such file"), "{refused}");
+        assert!(refused.to_string().contains("make that first"), "{refused}");
         assert!(folder.path().is_dir());
     }
 }

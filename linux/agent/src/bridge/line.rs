@@ -56,12 +56,16 @@ pub(crate) enum Read {
 impl Line {
     /// The serial port at `path`, at `baud` symbols a second if it has a speed.
     ///
-    /// It need not be there yet.
-    pub(crate) fn port(path: &Path, baud: u32) -> Self {
-        Self::new(Place::Port {
-            path: path.to_owned(),
-            baud,
-        })
+    /// It need not be there yet; but a file or a folder that is there will never be one.
+    pub(crate) fn port(path: &Path, baud: u32) -> io::Result<Self> {
+        if fs::metadata(path).is_ok_and(|found| found.is_file() || found.is_dir()) {
+            return Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                "there is something there that is not a serial port; give one such as /dev/ttyUSB0",
+            ));
+        }
+        let path = path.to_owned();
+        Ok(Self::new(Place::Port { path, baud }))
     }
 
     /// Whoever connects to a socket at `path`. A socket that nobody listens at any more is replaced.

@@ -31,7 +31,7 @@ use self::{
     relay::Relay,
     summary::Summary,
 };
-use crate::{cli::BridgeArgs, exit, kernel::Emitter, log, signals};
+use crate::{advice::Advised, cli::BridgeArgs, exit, kernel::Emitter, log, signals};
 
 /// Forwards a device's trail until told to end.
 pub(crate) fn bridge(args: &BridgeArgs) -> ExitCode {
@@ -54,9 +54,10 @@ fn forward(args: &BridgeArgs) -> Result<Summary, Box<dyn Error>> {
     stop.arm();
     signals::wake_at_end(Arc::clone(&stop))?;
     let line = match (&args.device, &args.listen) {
-        (Some(path), _) => Line::port(path, args.baud),
+        (Some(path), _) => Line::port(path, args.baud)
+            .map_err(|error| format!("cannot read from {}: {}", path.display(), Advised(&error)))?,
         (None, Some(path)) => Line::listen(path)
-            .map_err(|error| format!("cannot listen at {}: {error}", path.display()))?,
+            .map_err(|error| format!("cannot listen at {}: {}", path.display(), Advised(&error)))?,
         (None, None) => return Err("give --device or --listen".into()),
     };
     let destination = Destination::open(args)?;
@@ -95,14 +96,16 @@ impl Destination {
         match (socket, out) {
             (Some(path), _) => {
                 let link = SocketLink::to_path(path);
-                let cannot = |error| format!("cannot write to {}: {error}", path.display());
+                let cannot =
+                    |error| format!("cannot write to {}: {}", path.display(), Advised(&error));
                 Ok(Self {
                     link: link.map_err(cannot)?,
                     collector: None,
                 })
             }
             (None, Some(path)) if path != Path::new("-") => {
-                let cannot = |error| format!("cannot write to {}: {error}", path.display());
+                let cannot =
+                    |error| format!("cannot write to {}: {}", path.display(), Advised(&error));
                 Ok(Self::collector(TrailFile::open(path).map_err(cannot)?)?)
             }
             (None, _) => Ok(Self::collector(io::stdout())?),

@@ -3,7 +3,7 @@ use std::{error::Error, fmt, io, path::PathBuf};
 use throughline_headers::NamesError;
 
 use super::layers::Said;
-use crate::{policy::BadRule, proxy::TrustError};
+use crate::{advice::Advised, policy::BadRule, proxy::TrustError};
 
 /// Why the options cannot be put in force.
 #[derive(Debug)]
@@ -47,11 +47,11 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(path, error) => {
-                write!(f, "cannot read the configuration {}: {error}", path.display())
+                write!(f, "cannot read the configuration {}: {}", path.display(), Advised(error))
             }
             Self::Parse(path, error) => write!(
                 f,
-                "cannot use the configuration {}: {}",
+                "cannot use the configuration {}: {}\nmend it there; throughline config --help tells how options are written",
                 path.display(),
                 error.to_string().trim_end()
             ),
@@ -67,7 +67,7 @@ impl fmt::Display for ConfigError {
                 least,
             } => write!(
                 f,
-                "{option} is {} ({}) and has to be {least} at least",
+                "{option} is {} ({}) and has to be {least} at least; give more",
                 said.value, said.source
             ),
             Self::WithoutSocket(option) => {

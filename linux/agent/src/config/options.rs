@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 use clap::Args;
 use serde::Deserialize;
 
-use crate::{log::Level, proxy::UpstreamProxy};
+use crate::{advice::count, log::Level, proxy::UpstreamProxy};
 
 /// The options of one place: the command line, a variable, or a file.
 ///
@@ -93,11 +93,11 @@ pub(crate) struct Options {
     pub(crate) connect_timeout: Option<Seconds>,
 
     /// How many connections of the command are served at once; more wait [default: 1024]
-    #[arg(long, value_name = "COUNT", help_heading = "Limits")]
+    #[arg(long, value_name = "COUNT", help_heading = "Limits", value_parser = count::<u32>)]
     pub(crate) max_connections: Option<u32>,
 
     /// The size of a request's head at most, URL included [default: 65536]
-    #[arg(long, value_name = "BYTES", help_heading = "Limits")]
+    #[arg(long, value_name = "BYTES", help_heading = "Limits", value_parser = count::<u32>)]
     pub(crate) max_head: Option<u32>,
 
     /// How long a head may take to arrive, and a connection rest between requests [default: 60]
@@ -134,9 +134,9 @@ impl FromStr for Seconds {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number: f64 = text
-            .parse()
-            .map_err(|_| format!("'{text}' is not a number of seconds"))?;
+        let number: f64 = text.parse().map_err(|_| {
+            format!("'{text}' is not a number of seconds; give one such as 5 or 0.5")
+        })?;
         number.try_into()
     }
 }

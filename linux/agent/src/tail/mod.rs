@@ -28,6 +28,7 @@ use self::{
     show::Show,
 };
 use crate::{
+    advice::Advised,
     cli::{Lines, TailArgs},
     exit, signals,
 };
@@ -40,7 +41,7 @@ pub(crate) fn tail(args: &TailArgs) -> ExitCode {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let trail = args.trail.display();
-            eprintln!("throughline tail: cannot show {trail}: {error}");
+            eprintln!("throughline tail: cannot show {trail}: {}", Advised(&error));
             ExitCode::from(exit::USAGE)
         }
     }

@@ -85,7 +85,7 @@ struct NoSession;
 
 impl fmt::Display for NoSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("there is no session in the trails that was asked for")
+        f.write_str("there is no session in the trails that was asked for; give another trail, or another --session")
     }
 }
 

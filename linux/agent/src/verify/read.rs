@@ -12,7 +12,10 @@ use super::{
     ledger::{At, Ledger, TooScattered},
     upstream,
 };
-use crate::trail::{Line, Lines};
+use crate::{
+    advice::Advised,
+    trail::{Line, Lines},
+};
 
 /// A kind of file, and what takes one of its lines in.
 pub(crate) struct Format {
@@ -114,10 +117,12 @@ impl Trouble {
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path, error) => write!(f, "cannot read {}: {error}", path.display()),
+            Self::File(path, error) => {
+                write!(f, "cannot read {}: {}", path.display(), Advised(error))
+            }
             Self::Unusable(path, name) => write!(
                 f,
-                "{} is not {name}: no line of it is understood",
+                "{} is not {name}: no line of it is understood; check which file it is",
                 path.display()
             ),
             Self::TooScattered(error) => error.fmt(f),

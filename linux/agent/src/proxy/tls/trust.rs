@@ -187,7 +187,7 @@ impl fmt::Display for TrustError {
             Self::Read(path, error) => {
                 write!(
                     f,
-                    "cannot read certificates from {}: {error}",
+                    "cannot read certificates from {}: {error}; give a file in PEM that this user may read",
                     path.display()
                 )
             }
