@@ -170,16 +170,15 @@ impl Runner {
     }
 }
 
-/// Ends what a step has left behind, so that it does not go on while it is rolled back.
+/// Waits for what a step has left behind, and ends it at last, so that it does not go on while it is
+/// rolled back.
 async fn end_group(group: Pid) {
     let start = Instant::now();
-    let mut last = Signal::TERM;
-    // Those that nobody has waited for are there as well, and nothing ends them.
+    // Those that have ended and that nobody has waited for are there as well, and nothing helps.
     while test_kill_process_group(group).is_ok() && start.elapsed() < 2 * GRACE {
         if start.elapsed() >= GRACE {
-            last = Signal::KILL;
+            signal(Some(group), Signal::KILL);
         }
-        signal(Some(group), last);
         sleep(TICK).await;
     }
 }
