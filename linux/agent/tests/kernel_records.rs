@@ -133,7 +133,7 @@ fn the_stock_tools_show_a_change_with_its_steps_decoded() {
         Ok(daemon) => daemon,
         Err(why) => return println!("skipped: {why}"),
     };
-    let apply = "echo it's | grep -q \"res=success\"";
+    let apply = "echo \"it's\" | grep -q \"res=success\"";
     let output = throughline()
         .args(["txn", "--op", "a name", "--apply", apply])
         .args(["--rollback", "exit 0"])
@@ -149,6 +149,7 @@ fn the_stock_tools_show_a_change_with_its_steps_decoded() {
     let shown = daemon.search(exe, &["-i", "-sv", "no"]);
     assert!(shown.contains(&format!(" cmd={apply} ")), "{shown}");
     assert!(shown.contains(" name=a name "), "{shown}");
+    assert!(shown.contains(" reason=\"apply-exit-1\" "), "{shown}");
 }
 
 #[test]
