@@ -23,7 +23,7 @@ fn every_option_of_the_sample_configuration_is_one() {
     let is_option = |line: &&str| line.starts_with(|first: char| first.is_ascii_lowercase());
     let all = sample.lines().map(|line| {
         line.strip_prefix('#')
-            .filter(|rest| is_option(&rest))
+            .filter(|rest| is_option(rest))
             .unwrap_or(line)
     });
     let all: Vec<_> = all.collect();
