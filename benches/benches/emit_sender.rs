@@ -48,7 +48,7 @@ fn emit(c: &mut Criterion) {
         b.iter_custom(|n| paced(n, || socket.send(&mut record).is_ok()));
     });
     group.bench_function("floor, raw sendto", |b| {
-        b.iter_custom(|n| paced(n, || raw.send()))
+        b.iter_custom(|n| paced(n, || raw.send()));
     });
     match Libaudit::open() {
         Ok(libaudit) => {
