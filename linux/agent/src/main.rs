@@ -15,6 +15,7 @@ mod doctor;
 mod kernel;
 mod log;
 mod manual;
+mod out;
 mod policy;
 mod proxy;
 mod recording;

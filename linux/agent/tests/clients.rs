@@ -131,10 +131,11 @@ fn curl() {
 
 #[test]
 fn python_requests() {
-    if !answers("python3", &["-c", "import requests"]) {
-        println!("skipped: Python has no requests");
-        return;
-    }
+    // A Python that somebody put before the system's need not have what the system's has.
+    let mut pythons = ["python3", "/usr/bin/python3"].into_iter();
+    let Some(python) = pythons.find(|python| answers(python, &["-c", "import requests"])) else {
+        return println!("skipped: Python has no requests");
+    };
     let program = r#"
 import os, requests
 base = os.environ["BASE"]
@@ -144,7 +145,7 @@ with requests.Session() as session:
     assert denied.status_code == 403 and "--allow" in denied.text, denied.text
     assert session.post(base + "/stamped/b", json={"a": 1}).status_code == 200
 "#;
-    witness(&format!("python3 -c '{program}'"), no_files);
+    witness(&format!("{python} -c '{program}'"), no_files);
 }
 
 #[test]

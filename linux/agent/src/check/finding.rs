@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use throughline_rules::{Part, Rule, Url, UrlError};
 
-use crate::{config::Said, policy::BadRule};
+use crate::{config::Said, out::outln, policy::BadRule};
 
 /// What a rule says to a request.
 pub(super) struct Finding {
@@ -93,7 +93,7 @@ impl Trouble {
     /// Prints it where a person, or a machine, looks for it.
     pub(super) fn print(&self, as_json: bool) {
         if as_json {
-            println!("{}", json!({ "error": self.json() }));
+            outln!("{}", json!({ "error": self.json() }));
             return;
         }
         match self {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::finding::{Finding, Verdict};
-use crate::log::Clean;
+use crate::{log::Clean, out::outln};
 
 /// What becomes of a request.
 pub(super) struct Report {
@@ -22,7 +22,7 @@ impl Report {
 
     pub(super) fn print(&self, as_json: bool) {
         if as_json {
-            println!("{}", self.json());
+            outln!("{}", self.json());
         } else {
             self.print_text();
         }
@@ -55,18 +55,18 @@ impl Report {
     fn print_text(&self) {
         let request = Clean(format_args!("{} {}", self.method, self.url)).to_string();
         match self.decider() {
-            Some(rule) => println!("allowed: {request}\n  by rule {}", rule.number),
-            None if self.rules.is_empty() => println!("denied: {request}\n  there is no rule"),
-            None => println!("denied: {request}\n  no rule allows it"),
+            Some(rule) => outln!("allowed: {request}\n  by rule {}", rule.number),
+            None if self.rules.is_empty() => outln!("denied: {request}\n  there is no rule"),
+            None => outln!("denied: {request}\n  no rule allows it"),
         }
         print_all("rules", &self.rules);
         match self.target() {
-            Some(target) => println!("stamped: yes, by target {}", target.number),
-            None => println!("stamped: no"),
+            Some(target) => outln!("stamped: yes, by target {}", target.number),
+            None => outln!("stamped: no"),
         }
         print_all("targets", &self.targets);
         for note in &self.notes {
-            println!("note: {}", Clean(note));
+            outln!("note: {}", Clean(note));
         }
     }
 }
@@ -75,7 +75,7 @@ fn print_all(title: &str, findings: &[Finding]) {
     if findings.is_empty() {
         return;
     }
-    println!("{title}:");
+    outln!("{title}:");
     for finding in findings {
         let (number, rule) = (finding.number, Clean(&finding.rule));
         let verdict = match &finding.verdict {
@@ -83,7 +83,7 @@ fn print_all(title: &str, findings: &[Finding]) {
             Verdict::TooLate => "matches too, and comes later",
             Verdict::Mismatch { why, .. } => why,
         };
-        println!("  {number}  {rule}  ({})", Clean(&finding.source));
-        println!("     {}", Clean(verdict));
+        outln!("  {number}  {rule}  ({})", Clean(&finding.source));
+        outln!("     {}", Clean(verdict));
     }
 }

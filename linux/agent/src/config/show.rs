@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tabled::{builder::Builder, settings::Style};
 
 use super::{Config, Said, Seconds, Source};
-use crate::log::Clean;
+use crate::{log::Clean, out::outln};
 
 /// A value of an option. An option that has none has one row that says so; one with many has as many rows.
 struct Row {
@@ -19,14 +19,14 @@ impl Config {
         let rows = self.rows();
         if as_json {
             let rows: Vec<Value> = rows.iter().map(Row::json).collect();
-            println!("{}", Value::from(rows));
+            outln!("{}", Value::from(rows));
         } else {
             let mut table = Builder::new();
             table.push_record(["option", "value", "source"]);
             for row in &rows {
                 table.push_record(row.cells());
             }
-            println!("{}", table.build().with(Style::blank()));
+            outln!("{}", table.build().with(Style::blank()));
         }
     }
 

@@ -11,6 +11,7 @@ use std::{error::Error, process::ExitCode, time::Duration};
 use crate::{
     cli::{DemoArgs, DemoClientArgs, LogArgs},
     log::{self, Level},
+    out::outln,
 };
 
 /// Tells the story and shows who saw what.
@@ -47,9 +48,9 @@ pub(crate) fn client(args: &DemoClientArgs) -> ExitCode {
 fn tell() -> Result<bool, Box<dyn Error>> {
     let story = story::play(DRAIN)?;
     let table = table::Table::of(&story);
-    println!("{table}");
-    println!("{}", story.summary_line());
-    println!("kernel audit log: {}", story.kernel);
+    outln!("{table}");
+    outln!("{}", story.summary_line());
+    outln!("kernel audit log: {}", story.kernel);
     Ok(table.agrees() && story.is_whole())
 }
 
