@@ -28,7 +28,7 @@ fn raw(c: &mut Criterion) {
     });
     let forged = [
         b"GET / HTTP/1.1\r\nX_Coder_Agent_Firewall_Session_Id: a\r\n",
-        &HEAD[46..],
+        &HEAD[45..],
     ]
     .concat();
     group.bench_function("ours, one field forged", |b| {

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A browser-like head, with its blank line.
-pub const HEAD: &[u8] = b"POST /v1/threads/4711/runs?stream=1 HTTP/1.1\r\n\
+pub const HEAD: &[u8] = b"POST /v1/threads/471/runs?stream=1 HTTP/1.1\r\n\
 Host: api.example.com\r\n\
 User-Agent: agent/1.4 (linux; x86_64) client/2.31.0\r\n\
 Accept: application/json, text/event-stream\r\n\

@@ -244,8 +244,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A varint of up to ten bytes; overlong forms are legal.
+    #[inline]
     fn varint(&mut self) -> Result<u64, DecodeError> {
+        match self.rest.split_first() {
+            // Tags and lengths nearly always.
+            Some((byte @ ..0x80, rest)) => {
+                self.rest = rest;
+                Ok((*byte).into())
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    /// A varint of up to ten bytes; overlong forms are legal.
+    fn long_varint(&mut self) -> Result<u64, DecodeError> {
         let mut value: u64 = 0;
         for shift in (0..70).step_by(7) {
             let (byte, rest) = self.rest.split_first().ok_or(DecodeError::Truncated)?;
