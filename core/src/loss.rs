@@ -141,7 +141,8 @@ struct Entry {
 }
 
 impl Ledger {
-    pub(crate) const CAPACITY: usize = 16;
+    /// More than a store remembers sessions, times the causes that there are.
+    pub(crate) const CAPACITY: usize = 20;
 
     pub(crate) const fn new() -> Self {
         Self {

@@ -16,6 +16,8 @@ pub(crate) struct Store<B, const BLOCKS: usize> {
     ledger: Ledger,
     accounts: Deque<Account, SESSIONS>,
     totals: Totals,
+    /// What an event that finds no room is lost to.
+    full: Cause,
     closed: bool,
 }
 
@@ -68,8 +70,13 @@ impl<B, const BLOCKS: usize> Store<B, BLOCKS> {
                 truncated: 0,
                 forgotten_sessions: 0,
             },
+            full: Cause::StoreFull,
             closed: false,
         }
+    }
+
+    pub(crate) const fn blame(&mut self, cause: Cause) {
+        self.full = cause;
     }
 
     pub(crate) const fn totals(&self) -> Totals {
@@ -113,7 +120,7 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
         let denied = entry.event.request.decision().is_denied();
         if let Some(open) = &mut self.open {
             if open.reserved && !denied {
-                self.lose(entry, Cause::StoreFull);
+                self.lose(entry);
                 return false;
             }
             if open.append(encoder, &entry.event).is_ok() {
@@ -252,11 +259,11 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
     fn push_to_new<E: Encoder>(&mut self, encoder: &E, entry: &Entry<'_>, denied: bool) -> bool {
         let reserved = self.free.len() <= self.reserve();
         if reserved && !denied {
-            self.lose(entry, Cause::StoreFull);
+            self.lose(entry);
             return false;
         }
         let Some(block) = self.free.pop() else {
-            self.lose(entry, Cause::StoreFull);
+            self.lose(entry);
             return false;
         };
         match self.begin(encoder, block, entry) {
@@ -268,7 +275,7 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
             }
             Err(block) => {
                 self.reclaim(block);
-                self.lose(entry, Cause::StoreFull);
+                self.lose(entry);
                 false
             }
         }
@@ -298,8 +305,9 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
         Ok(open)
     }
 
-    fn lose(&mut self, entry: &Entry<'_>, cause: Cause) {
-        self.add_loss(entry.generation, Loss::of(entry.event.sequence, cause));
+    fn lose(&mut self, entry: &Entry<'_>) {
+        let loss = Loss::of(entry.event.sequence, self.full);
+        self.add_loss(entry.generation, loss);
     }
 
     fn add_loss(&mut self, generation: u32, loss: Loss) {

@@ -24,6 +24,7 @@
 )]
 
 pub mod agent_socket;
+mod audit_daemon;
 mod auditor;
 pub mod driver_suite;
 mod example;
@@ -42,6 +43,7 @@ mod site;
 mod upstream;
 mod world;
 
+pub use audit_daemon::AuditDaemon;
 pub use auditor::Auditor;
 pub use example::example;
 pub use gateway::{Call, Gateway};

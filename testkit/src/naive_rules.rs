@@ -1,5 +1,7 @@
-//! What rules mean, by the plainest code there is: decode everything, resolve on vectors, match by
-//! recursion.
+//! What rules mean, by the plainest code there is: decode everything, resolve on vectors, and turn
+//! each pattern into a regular expression.
+
+use regex::bytes::{Regex, RegexBuilder};
 
 /// A path's segments, decoded and without dots; `None` when it has no clear meaning.
 ///
@@ -32,22 +34,62 @@ pub fn resolve(path: &str) -> Option<Vec<Vec<u8>>> {
 }
 
 /// Whether the pattern of a `domain=` matches a host.
+///
+/// # Panics
+///
+/// If the pattern is one that no rule can have.
 #[must_use]
 pub fn domain_matches(pattern: &str, host: &str) -> bool {
-    let pattern: Vec<&str> = pattern.split('.').collect();
-    let host: Vec<&str> = host.trim_end_matches('.').split('.').collect();
-    if pattern[0] != "*" {
-        return glob_host(&pattern, &host);
-    }
-    // The first star takes one label, or two, or three.
-    (1..=host.len()).any(|taken| glob_host(&pattern[1..], &host[taken..]) || pattern == ["*"])
+    let labels: Vec<String> = pattern
+        .split('.')
+        .enumerate()
+        .map(|(index, label)| match (index, label) {
+            (0, "*") => r"[^.]+(\.[^.]+)*".to_owned(),
+            (_, "*") => "[^.]+".to_owned(),
+            _ => regex::escape(label),
+        })
+        .collect();
+    let regex = compiled(&format!("(?i){}", labels.join(r"\.")));
+    regex.is_match(host.trim_end_matches('.').as_bytes())
 }
 
 /// Whether one pattern of a `path=` matches a path that was [resolved](resolve).
+///
+/// # Panics
+///
+/// If the pattern is one that no rule can have.
 #[must_use]
 pub fn path_matches(pattern: &str, path: Option<&[Vec<u8>]>) -> bool {
-    let pattern: Vec<&str> = pattern.trim_matches('/').split('/').collect();
-    path.is_some_and(|path| glob_path(&pattern, path))
+    let Some(path) = path else {
+        return false;
+    };
+    // A decoded segment may hold a slash, and never a NUL, so that this is what ends each.
+    let text: Vec<u8> = path
+        .iter()
+        .flat_map(|segment| [segment, &[0][..]].concat())
+        .collect();
+    let segments: Vec<&str> = pattern.trim_matches('/').split('/').collect();
+    let last = segments.len() - 1;
+    let segments = segments
+        .iter()
+        .enumerate()
+        .map(|(index, segment)| match *segment {
+            "*" if index == last => r"([^\x00]*\x00)+".to_owned(),
+            "*" => r"[^\x00]+\x00".to_owned(),
+            name => {
+                let name = decode(name).expect("a pattern's escapes are sound");
+                let bytes = name.iter().map(|byte| format!(r"\x{byte:02x}"));
+                bytes.chain([r"\x00".to_owned()]).collect()
+            }
+        });
+    compiled(&segments.collect::<String>()).is_match(&text)
+}
+
+/// The expression for whole texts of bytes.
+fn compiled(expression: &str) -> Regex {
+    let expression = format!("^(?:{expression})$");
+    let built = RegexBuilder::new(&expression).unicode(false).build();
+    built.expect("patterns make sound expressions")
 }
 
 fn decode(text: &str) -> Option<Vec<u8>> {
@@ -78,27 +120,22 @@ fn has_hidden_dots(segment: &[u8]) -> bool {
     })
 }
 
-fn glob_path(pattern: &[&str], path: &[Vec<u8>]) -> bool {
-    match (pattern, path) {
-        ([], []) => true,
-        (["*"], [_, ..]) => true,
-        (["*", pattern @ ..], [segment, path @ ..]) => {
-            !segment.is_empty() && glob_path(pattern, path)
-        }
-        ([name, pattern @ ..], [segment, path @ ..]) => {
-            decode(name).as_ref() == Some(segment) && glob_path(pattern, path)
-        }
-        _ => false,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn glob_host(pattern: &[&str], host: &[&str]) -> bool {
-    match (pattern, host) {
-        ([], []) => true,
-        (["*", pattern @ ..], [_, host @ ..]) => glob_host(pattern, host),
-        ([label, pattern @ ..], [name, host @ ..]) => {
-            label.to_lowercase() == name.to_lowercase() && glob_host(pattern, host)
-        }
-        _ => false,
+    fn path(pattern: &str, path: &str) -> bool {
+        path_matches(pattern, resolve(path).as_deref())
+    }
+
+    #[test]
+    fn stars_take_what_they_stand_for_and_no_more() {
+        assert!(domain_matches("*.x", "b.a.X") && !domain_matches("*.x", "x"));
+        assert!(domain_matches("a.*.c", "a.b.c") && !domain_matches("a.*.c", "a.b.b.c"));
+        assert!(domain_matches("*", "a.b.") && !domain_matches("a.b", "aab"));
+        assert!(path("/a/*", "/a/") && path("/a/*", "/a/b//c") && !path("/a/*", "/a"));
+        assert!(path("/a/*/b", "/a/x%2Fy/b") && !path("/a/*/b", "/a//b"));
+        assert!(!path("/a/*/b", "/a/x/y/b") && !path("/a", "/a/") && !path("/a", "/A"));
+        assert!(path("/%2A", "/*") && !path("/%2A", "/x") && !path("/*", "/..%2fx"));
     }
 }

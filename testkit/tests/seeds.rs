@@ -5,10 +5,11 @@ use std::{fs, path::Path};
 
 use throughline_testkit::{fuzz, link_decoder_fuzz};
 
-type Target = fn(&[u8]);
+/// What a target calls with an input.
+type Run = fn(&[u8]);
 
 /// What each target calls, by its name.
-const TARGETS: [(&str, Target); 7] = [
+const TARGETS: [(&str, Run); 7] = [
     ("audit_record", fuzz::audit_record),
     ("link_feed", link_decoder_fuzz),
     ("protobuf_decode", fuzz::protobuf_decode),

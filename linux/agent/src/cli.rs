@@ -27,11 +27,15 @@ pub(crate) enum Command {
     Txn(TxnArgs),
     Verify(VerifyArgs),
     Tail(TailArgs),
+    Doctor(DoctorArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
     /// Sends records to the kernel for another process; started by it, with a socket as stdin.
     #[command(hide = true)]
     AuditSender,
+    /// Looks at the kernel's audit log for the doctor; one line of JSON.
+    #[command(hide = true)]
+    AuditProbe,
     /// The confined program of the demo.
     #[command(hide = true)]
     DemoClient(DemoClientArgs),
@@ -191,7 +195,10 @@ pub(crate) struct BridgeArgs {
 /// Run a change as a transaction, with a record of each phase in the kernel's audit log.
 ///
 /// Captures, applies, validates, and commits; or rolls back if applying or validating fails. Each
-/// step is a shell command, and one that is not given counts as done.
+/// step is a shell command, and one that is not given counts as done. The records hold the commands.
+///
+/// When it is told to end (SIGTERM, SIGINT, SIGHUP) it ends the step that runs, and rolls back what
+/// was applied. A rollback is waited for.
 #[derive(Args, Debug)]
 #[command(after_help = TXN_EXAMPLES)]
 pub(crate) struct TxnArgs {
@@ -214,6 +221,18 @@ pub(crate) struct TxnArgs {
     /// Put back what was captured
     #[arg(long, value_name = "SH")]
     pub(crate) rollback: Option<String>,
+
+    /// Keep the result in FILE, as JSON; the outcome is recorded once it is on the disk
+    #[arg(long, value_name = "FILE")]
+    pub(crate) result: Option<PathBuf>,
+
+    /// Show what would be done, look whether it can be, and do none of it
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Write one JSON object at the end; what the steps write goes to the standard error
+    #[arg(long)]
+    pub(crate) json: bool,
 
     #[command(flatten)]
     pub(crate) log: LogArgs,
@@ -301,6 +320,24 @@ pub(crate) struct TailArgs {
     /// Show the lines as they are
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Tell what works on this host, and how to mend what does not.
+///
+/// Looks at the kernel's audit log, at where `run` would write events with the same options, and at
+/// what it needs to read HTTPS. It emits no record and sends no event.
+#[derive(Args, Debug)]
+#[command(after_help = DOCTOR_HELP)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigSource,
+
+    /// Write one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[arg(long, short, hide = true)]
+    pub(crate) quiet: bool,
 }
 
 /// Print what a shell needs to complete the command line.
@@ -415,7 +452,16 @@ Example:
     --validate 'grep -q hello /etc/motd' --rollback 'cp /tmp/motd /etc/motd'
 
 Exit codes:
-  0 committed, 1 rolled back, 2 wrong usage, 3 partially applied, 4 rollback failed, 5 errored";
+  0 committed
+  1 rolled back: all is as it was
+  2 wrong usage: nothing was begun
+  3 partially applied: there was no rollback
+  4 rollback failed
+  5 errored: nothing could be captured, or the result of a commit could not be kept
+
+The JSON object has transaction, op, outcome, success, reason, signal (what told it to end), started,
+ended, steps (step, done, end, seconds) and result (file, error); on the standard output also audit: how
+many records there were, and how many of them the kernel accepted.";
 
 const VERIFY_HELP: &str = "\
 Examples:
@@ -434,6 +480,17 @@ An upstream's log has one request a line, in one of two forms:
 
 Exit codes:
   0 whole, and the witnesses agree, 1 something is missing or not as it should be, 2 unusable input";
+
+const DOCTOR_HELP: &str = "\
+Examples:
+  What works here?
+    throughline doctor
+
+  Is there a collector, and does it answer?
+    throughline doctor --socket /run/audit.sock
+
+Exit codes:
+  0 all is well, as far as it can be known, 1 something is to be mended, 2 unusable options";
 
 const TAIL_EXAMPLES: &str = "\
 Example:

@@ -1,7 +1,8 @@
 //! The `throughline` command: one session, one sequence number, every witness.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod advice;
+mod apart;
 mod bridge;
 mod bundle;
 mod check;
@@ -10,6 +11,8 @@ mod cli;
 mod collect;
 mod config;
 mod demo;
+mod doctor;
+mod kernel;
 mod log;
 mod manual;
 mod policy;
@@ -37,11 +40,13 @@ fn main() -> ExitCode {
         Command::Collect(args) => collect::collect(&args),
         Command::Bridge(args) => bridge::bridge(&args),
         Command::Txn(args) => txn::txn(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Tail(args) => tail::tail(&args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
-        Command::AuditSender => throughline_audit::helper::run(),
+        Command::AuditProbe => apart::apart(doctor::audit_probe),
+        Command::AuditSender => apart::apart(throughline_audit::helper::run),
         Command::DemoClient(args) => demo::client(&args),
     }
 }

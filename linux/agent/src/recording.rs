@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use throughline_audit::SessionClose;
 use throughline_core::{HttpRequest, Position, ProcessName, SessionId, Settings, Stamp, Trail};
 use throughline_protobuf::{AgentSocket, Header};
 use throughline_socket::{
@@ -25,6 +26,8 @@ pub(crate) struct Destinations {
     pub(crate) trail: Option<PathBuf>,
     /// A collector's socket.
     pub(crate) socket: Option<PathBuf>,
+    /// Whose collector that has to be, if only one will do.
+    pub(crate) collector: Option<u32>,
     /// Where frames wait for that collector while it is away.
     pub(crate) spool: Option<PathBuf>,
 }
@@ -58,6 +61,10 @@ impl Recording {
         if let Some(path) = &to.socket {
             let link = SocketLink::to_path(path)
                 .map_err(|error| StartError::Socket(path.clone(), error))?;
+            let link = match to.collector {
+                Some(uid) => link.owned_by(uid),
+                None => link,
+            };
             let link = SpooledLink::new(link, to.spool.as_deref().map(open_spool).transpose()?);
             recording.add_sink(format!("socket {}", path.display()), link, None)?;
         }
@@ -71,6 +78,10 @@ impl Recording {
 
     pub(crate) fn session(&self) -> SessionId {
         self.trail.session()
+    }
+
+    pub(crate) fn process(&self) -> &ProcessName {
+        self.trail.process()
     }
 
     pub(crate) fn position(&self) -> Position {
@@ -186,6 +197,20 @@ pub(crate) struct SinkSummary {
 }
 
 impl Summary {
+    /// The counts of the place that has the most of the events: how long the trail must be.
+    ///
+    /// Where the events went nowhere, all of them are lost.
+    pub(crate) fn close(&self) -> SessionClose {
+        let recorded = u64::from(self.recorded);
+        let best = self.sinks.iter().max_by_key(|sink| sink.written);
+        SessionClose {
+            session: self.session,
+            recorded,
+            written: best.map_or(0, |sink| sink.written),
+            lost: best.map_or(recorded, |sink| sink.lost),
+        }
+    }
+
     /// Whether nothing was lost anywhere.
     pub(crate) fn is_whole(&self) -> bool {
         self.sinks

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use throughline_audit::SessionOpen;
 use throughline_headers::{MapInjector, Names};
 use throughline_rules::Redaction;
 use tokio::runtime::{Builder, Runtime};
@@ -18,6 +19,7 @@ use crate::{
     cli::RunArgs,
     config::Config,
     exit,
+    kernel::Emitter,
     log::{self, Level},
     proxy::{Authority, AuthorityError, Gate, Policy, Proxy, Settings, Trust},
     recording::Recording,
@@ -64,9 +66,14 @@ fn confine(config: &Config, command: &[OsString]) -> Result<u8, Box<dyn Error>> 
         ..gate(policy, &recording)?
     };
     let bundle = Bundle::write(session, &gate.authority, &gate.trust)?;
+    let kernel = Emitter::start_quietly();
+    kernel.session_open(&SessionOpen {
+        session,
+        process: recording.process().as_str(),
+    });
     let outcome = runtime.block_on(supervise(gate, config.settings(), command, &bundle));
     runtime.shutdown_timeout(GRACE);
-    finish(recording, config.drain());
+    finish(recording, config.drain(), kernel);
 
     match outcome? {
         Ok(status) => Ok(child::code(status)),
@@ -94,9 +101,11 @@ async fn supervise(
     Ok(Ok(status))
 }
 
-/// Writes out what there is, and says what became of it.
-fn finish(recording: Recording, drain: Duration) {
+/// Writes out what there is, and says what became of it, to the kernel's audit log too.
+fn finish(recording: Recording, drain: Duration, kernel: Emitter) {
     let summary = recording.finish(drain);
+    kernel.session_close(&summary.close());
+    kernel.close(KERNEL);
     if summary.is_whole() {
         tracing::info!("{summary}");
     } else {
@@ -133,3 +142,7 @@ pub(crate) fn start_proxy(gate: Gate, settings: Settings) -> Result<Proxy, Box<d
 
 /// How long requests that are under way may take once the command has ended.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
+/// How long to wait for the kernel to take the session's records. They are sent if it takes longer,
+/// but not waited for.
+const KERNEL: Duration = Duration::from_millis(500);

@@ -175,6 +175,31 @@ fn a_whole_trail_arrives_under_the_devices_session() {
 }
 
 #[test]
+fn an_end_that_is_written_again_is_no_new_session() {
+    let folder = Folder::new();
+    let (line, out) = (folder.path("line.sock"), folder.path("out.ndjson"));
+    let bridge = Bridge::start(["--listen", &line], ["--out", &out]);
+    let frames = frames(9, 50);
+    let mut device = connect(&line);
+    device.write_all(&frames.concat()).unwrap();
+    drop(device);
+    // The device did not see that the last frame had arrived: it greets, and writes it again.
+    let mut device = connect(&line);
+    let greeting = &frames[..2];
+    device.write_all(&greeting.concat()).unwrap();
+    device.write_all(frames.last().unwrap()).unwrap();
+    drop(device);
+    let (code, said) = bridge.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("50 events of 1 sessions"), "{said}");
+    let lines = lines(Path::new(&out));
+    assert_eq!(numbers(&lines), (0..50).collect::<Vec<_>>());
+    let end = json!({"recorded": 50, "written": 50, "lost": 0});
+    assert_eq!(of_kind(&lines, "end"), [&end]);
+    assert!(of_kind(&lines, "loss").is_empty(), "{lines:?}");
+}
+
+#[test]
 fn what_the_line_damages_is_reported_as_lost() {
     let folder = Folder::new();
     let (line, out) = (folder.path("line.sock"), folder.path("out.ndjson"));

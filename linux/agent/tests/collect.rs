@@ -6,7 +6,7 @@ use std::{
     fs,
     io::Read,
     os::unix::net::UnixListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -14,7 +14,16 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::{has, lines, stderr, throughline};
+use tempfile::TempDir;
 use throughline_testkit::Upstream;
+
+/// A folder of the test's own, a socket in it, and a trail.
+fn place() -> (TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("audit.sock");
+    let out = folder.path().join("out.ndjson");
+    (folder, socket, out)
+}
 
 fn collector(socket: &Path, out: &Path) -> Child {
     let child = throughline()
@@ -26,12 +35,16 @@ fn collector(socket: &Path, out: &Path) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    wait_for(socket);
+    child
+}
+
+fn wait_for(socket: &Path) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !socket.exists() {
         assert!(Instant::now() < deadline, "the collector listens");
         thread::sleep(Duration::from_millis(5));
     }
-    child
 }
 
 fn end(child: Child) -> (Option<i32>, String) {
@@ -47,11 +60,7 @@ fn every_event_arrives_in_order_and_the_session_ends() {
         return;
     }
     let upstream = Upstream::start().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let (socket, out) = (
-        folder.path().join("audit.sock"),
-        folder.path().join("out.ndjson"),
-    );
+    let (_folder, socket, out) = place();
     let collector = collector(&socket, &out);
 
     let script = format!(
@@ -85,11 +94,7 @@ fn every_event_arrives_in_order_and_the_session_ends() {
 
 #[test]
 fn a_second_collector_does_not_take_the_socket() {
-    let folder = tempfile::tempdir().unwrap();
-    let (socket, out) = (
-        folder.path().join("audit.sock"),
-        folder.path().join("out.ndjson"),
-    );
+    let (_folder, socket, out) = place();
     let first = collector(&socket, &out);
     let second = throughline()
         .arg("collect")
@@ -100,6 +105,105 @@ fn a_second_collector_does_not_take_the_socket() {
     assert_eq!(second.status.code(), Some(2));
     assert!(stderr(&second).contains("another collector listens there"));
     assert_eq!(end(first).0, Some(0));
+}
+
+/// Records one denied request, and returns what the recorder said.
+fn record_one(socket: &Path) -> String {
+    let output = throughline()
+        .args(["run", "--drain", "1", "--socket"])
+        .arg(socket)
+        .args(["--", "curl", "-s", "http://denied.invalid/"])
+        .output()
+        .unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "the command is none the worse"
+    );
+    stderr(&output)
+}
+
+#[test]
+fn a_full_disk_is_loud_on_both_sides() {
+    if !has("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("audit.sock");
+    let collector = collector(&socket, Path::new("/dev/full"));
+    let said = record_one(&socket);
+    assert!(said.contains("written 0, lost 1"), "{said}");
+    let (code, said) = end(collector);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("cannot write to /dev/full: No space left on device"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_collector_ends_once_nobody_reads_its_output() {
+    if !has("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("audit.sock");
+    let mut collector = throughline()
+        .args(["collect", "--out", "-", "--socket"])
+        .arg(&socket)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for(&socket);
+    drop(collector.stdout.take());
+    let said = record_one(&socket);
+    assert!(said.contains("written 0, lost 1"), "{said}");
+    let output = collector.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("Broken pipe"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_collector_of_somebody_else_gets_nothing() {
+    if !has("curl") {
+        return;
+    }
+    let (_folder, socket, out) = place();
+    let collector = collector(&socket, &out);
+    let run = |uid: u32| {
+        let output = throughline()
+            .args(["run", "--drain", "1", "--collector-uid", &uid.to_string()])
+            .arg("--socket")
+            .arg(&socket)
+            .args(["--", "curl", "-s", "http://denied.invalid/"])
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "the command is none the worse"
+        );
+        stderr(&output)
+    };
+    let uid = rustix::process::getuid().as_raw();
+    let said = run(uid + 1);
+    let stranger = format!(
+        "the collector there is user {uid}'s and not user {}'s",
+        uid + 1
+    );
+    assert!(
+        said.contains("written 0, lost 1") && said.contains(&stranger),
+        "{said}"
+    );
+    let said = run(uid);
+    assert!(said.contains("written 1, lost 0"), "{said}");
+    let (_, said) = end(collector);
+    assert!(said.contains("received 1 events"), "{said}");
 }
 
 #[test]

@@ -188,7 +188,9 @@ fn what_is_wrong_is_told_with_its_place() {
     assert!(variable("THROUGHLINE_MAX_HEAD", "10").contains("has to be 8192 at least"));
     assert!(refused(&["--no-intercept", "a path=/b"], &[]).contains("expected a host alone"));
     assert!(refused(&["--session-header", "Host"], &[]).contains("names of the header fields"));
-    assert!(refused(&["--spool", "/tmp"], &[]).contains("give that too"));
+    for option in ["--spool=/tmp", "--collector-uid=0"] {
+        assert!(refused(&[option], &[]).contains("give that with --socket"));
+    }
     assert!(refused(&["--upstream-proxy", "socks5://h"], &[]).contains("over http:// only"));
 }
 

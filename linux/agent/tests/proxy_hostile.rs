@@ -3,7 +3,7 @@
 mod rig;
 mod support;
 
-use std::{io::Write, net::TcpStream};
+use std::{io::Write, net::TcpStream, thread, time::Duration};
 
 use rig::{Rig, patiently, requests};
 use serde_json::Value;
@@ -279,7 +279,7 @@ fn half_open_connections_by_the_thousand_take_little_and_are_let_go() {
     let limits = ["--head-timeout", "6", "--max-connections", "4000"];
     let args = [&["--allow", "domain=localhost"], &limits[..]].concat();
     let rig = Rig::start(&args, site.authority_pem());
-    let (before, files) = (rig.memory(), rig.open_files());
+    let (before, files) = (rig.peak_memory(), rig.open_files());
     let target = format!("localhost:{}", site.address().port());
 
     // Nothing, half a head, a tunnel with half a TLS hello, a tunnel and no more.
@@ -300,7 +300,7 @@ fn half_open_connections_by_the_thousand_take_little_and_are_let_go() {
     patiently("all are accepted", || {
         (rig.open_files() >= files + HALVES).then_some(())
     });
-    let during = rig.memory();
+    let during = rig.peak_memory();
     let (mut talk, _) = rig.reach(&site);
     assert_eq!(talk.get("/meanwhile").status, 200);
     drop(talk);
@@ -321,6 +321,45 @@ fn half_open_connections_by_the_thousand_take_little_and_are_let_go() {
     };
     assert_eq!((denied("GET"), denied("CONNECT")), (HALVES / 4, HALVES / 2));
 }
+
+#[test]
+fn bodies_that_nobody_takes_fill_no_memory() {
+    for site in [Site::http().unwrap(), Site::https().unwrap()] {
+        let rig = Rig::for_site(&site);
+        let (mut talk, base) = rig.reach(&site);
+        assert_eq!(talk.get(&format!("{base}/open/warm")).status, 200);
+        let mut stalled = Vec::new();
+        let mut stall = |head: String, body: &[u8]| {
+            let before = rig.peak_memory();
+            for _ in 0..STALLED {
+                let (mut talk, _) = rig.reach(&site);
+                talk.send(&head);
+                talk.send(body);
+                stalled.push(talk);
+            }
+            // By then the proxy has taken in what it takes of the last one.
+            thread::sleep(Duration::from_millis(500));
+            let grown = rig.peak_memory() - before;
+            println!("{head:.30}: {STALLED} times, {grown} KiB");
+            grown
+        };
+        // A refused request that is larger than what is looked at, which is 1 MiB.
+        let head = format!("POST {base}/secret HTTP/1.1\r\nHost: localhost\r\n");
+        let refused = stall(
+            format!("{head}Content-Length: 10000000\r\n\r\n"),
+            &[0; 900 * 1024],
+        );
+        // An answer without end, which its client does not read.
+        let head = format!("GET {base}/zeros/1000000000 HTTP/1.1\r\n");
+        let unread = stall(format!("{head}Host: localhost\r\n\r\n"), b"");
+        assert_eq!(talk.get(&format!("{base}/open/meanwhile")).status, 200);
+        assert!(refused < STALLED * 512, "{refused} KiB");
+        assert!(unread < STALLED * 1024, "{unread} KiB");
+    }
+}
+
+/// How many connections stall in the middle of a body of each kind (count).
+const STALLED: u64 = 50;
 
 /// How many connections are left half open (count, a multiple of four).
 const HALVES: usize = 2000;

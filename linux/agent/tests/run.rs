@@ -2,8 +2,15 @@
 
 mod support;
 
-use std::{path::PathBuf, process::Output};
+use std::{
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use support::{event, has, lines, stderr, throughline};
 use tempfile::TempDir;
 use throughline_testkit::Upstream;
@@ -116,6 +123,47 @@ fn forged_headers_never_reach_the_server() {
 fn the_exit_code_is_the_commands() {
     assert_eq!(run("exit 7").output.status.code(), Some(7));
     assert_eq!(run("kill -TERM $$").output.status.code(), Some(128 + 15));
+}
+
+/// Each sends itself to sleep once its request was answered; the terminal's SIGINT goes to both.
+#[test]
+fn what_was_recorded_is_written_though_the_run_is_asked_to_end() {
+    if !has("curl") {
+        return;
+    }
+    for (signal, group, code) in [
+        (Signal::TERM, false, 128 + 15),
+        (Signal::INT, true, 128 + 2),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (trail, ready) = (folder.path().join("trail"), folder.path().join("ready"));
+        let agent = throughline()
+            .args(["run", "--trail"])
+            .arg(&trail)
+            .args(["--", "sh", "-c"])
+            .arg("curl -s http://denied.invalid/ -o \"$0\"; exec sleep 30")
+            .arg(&ready)
+            .process_group(0)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let end = Instant::now() + Duration::from_secs(20);
+        while !ready.exists() {
+            assert!(Instant::now() < end, "the request is answered");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let pid = Pid::from_raw(agent.id().try_into().unwrap()).unwrap();
+        match group {
+            true => kill_process_group(pid, signal),
+            false => kill_process(pid, signal),
+        }
+        .unwrap();
+        let output = agent.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        let lines = lines(&trail);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert_eq!(lines[1]["end"]["written"], 1);
+    }
 }
 
 #[test]

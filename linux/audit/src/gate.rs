@@ -1,12 +1,20 @@
 use std::time::{Duration, Instant};
 
-use crate::{AuditSocket, Record, Refusal, notice::State};
+use crate::{
+    AuditSocket, Record, Refusal,
+    notice::{Caution, State},
+};
 
 /// Where records go: the kernel, or what stands in for it in a test.
 pub(crate) trait Kernel {
     fn send(&mut self, record: &mut Record) -> Result<(), Refusal>;
 
     fn now(&self) -> Instant;
+
+    /// What it does not keep of what it accepts, as far as that is known.
+    fn caution(&self) -> Caution {
+        Caution::None
+    }
 }
 
 /// When to leave the kernel alone, and for how long.
@@ -115,6 +123,10 @@ impl<K: Kernel> Gate<K> {
         self.tally
     }
 
+    pub(crate) fn caution(&self) -> Caution {
+        self.kernel.caution()
+    }
+
     fn send(&mut self, record: &mut Record, start: Instant) {
         let sent = self.kernel.send(record);
         let end = self.kernel.now();
@@ -190,10 +202,15 @@ fn is_lasting(refusal: Refusal) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Netlink {
     socket: Option<AuditSocket>,
+    /// Not known before it was asked for, once.
+    caution: Option<Caution>,
 }
 
-impl Kernel for Netlink {
-    fn send(&mut self, record: &mut Record) -> Result<(), Refusal> {
+impl Netlink {
+    /// Opens the socket, and asks what the kernel does with records, if it was not yet asked.
+    ///
+    /// Who may not ask does not learn it.
+    pub(crate) fn open(&mut self) -> Result<&mut AuditSocket, Refusal> {
         let socket =
             match &mut self.socket {
                 Some(socket) => socket,
@@ -201,13 +218,30 @@ impl Kernel for Netlink {
                     Refusal::from_errno(error.raw_os_error().unwrap_or_default())
                 })?),
             };
-        socket.send(record)
+        self.caution.get_or_insert_with(|| {
+            let status = socket.status(ASK);
+            status.map_or(Caution::None, |status| Caution::of(&status))
+        });
+        Ok(socket)
+    }
+}
+
+impl Kernel for Netlink {
+    fn send(&mut self, record: &mut Record) -> Result<(), Refusal> {
+        self.open()?.send(record)
     }
 
     fn now(&self) -> Instant {
         Instant::now()
     }
+
+    fn caution(&self) -> Caution {
+        self.caution.unwrap_or_default()
+    }
 }
+
+/// How long the kernel may take to tell its state: less than what counts as slow.
+const ASK: Duration = Duration::from_millis(40);
 
 #[cfg(test)]
 mod tests {

@@ -29,8 +29,11 @@ use crate::{
 /// Call it as the first thing in `main`, before any thread is started. It reduces the process to
 /// the one capability `CAP_AUDIT_WRITE`, if it has that, for good; it keeps the user ID, which the
 /// kernel puts into each record. It sends records of the three types of
-/// [`RecordType`](crate::RecordType) and nothing else. Descriptors above 2 that the emitter's
-/// process itself inherited without close-on-exec stay open in it.
+/// [`RecordType`](crate::RecordType) and nothing else.
+///
+/// Descriptors above 2 that the emitter's process itself inherited without close-on-exec are open in
+/// it too, and it cannot close them in safe code: a program that may be given some, such as a lock,
+/// closes them before it calls this.
 ///
 /// Death of the emitter's process is no reason to stop: the records from just before are the ones
 /// that matter.
@@ -45,10 +48,14 @@ pub fn run() -> ExitCode {
     }
     // Whatever is mounted where it was started can be unmounted.
     let _ = env::set_current_dir("/");
+    let mut kernel = Netlink::default();
+    // To ask what the kernel does with records needs a capability that is about to be given up; a
+    // failure shows again with the first record.
+    let _ = kernel.open();
     if drop_privileges().is_err() {
         return ExitCode::FAILURE;
     }
-    serve(input.as_fd());
+    serve(input.as_fd(), kernel);
     ExitCode::SUCCESS
 }
 
@@ -82,8 +89,8 @@ fn drop_privileges() -> rustix::io::Result<()> {
     )
 }
 
-fn serve(input: BorrowedFd<'_>) {
-    let mut gate = None;
+fn serve(input: BorrowedFd<'_>, kernel: Netlink) {
+    let (mut gate, mut kernel) = (None, Some(kernel));
     let mut record = Record::empty();
     let mut buffer = [0; Record::DATAGRAM_MAX + 1];
     let mut unreported = 0;
@@ -95,7 +102,7 @@ fn serve(input: BorrowedFd<'_>) {
                 let Some(gate) = &mut gate else {
                     // The first message says how to treat the kernel.
                     let patience = Patience::from_bytes(&buffer[..length]);
-                    gate = patience.map(|patience| Gate::new(Netlink::default(), patience));
+                    gate = patience.and_then(|patience| Some(Gate::new(kernel.take()?, patience)));
                     continue;
                 };
                 if record.read_datagram(&buffer[..length]) {
@@ -124,6 +131,7 @@ fn tell(output: BorrowedFd<'_>, gate: &Gate<Netlink>) -> bool {
     let report = Report {
         tally: gate.tally(),
         state: gate.state(),
+        caution: gate.caution(),
     };
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     let sent = retry_on_intr(|| rustix::net::send(output, &report.to_bytes(), flags));

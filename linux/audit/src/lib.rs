@@ -67,6 +67,9 @@
 //! When a send was slow, records are dropped for a second: the queue is the whole machine's, and
 //! what is pushed into a full one makes everybody wait. When the kernel refuses the process, it is
 //! asked again after half a minute. The [observer](Options::observer) hears of each such turn once.
+//! It hears once, too, that auditing is off or limited, which no answer of the kernel's tells; the
+//! sender asks for it when it starts, if it may (`CAP_AUDIT_CONTROL`; the helper before it gives
+//! that up).
 //!
 //! # Threats
 //!
@@ -107,6 +110,7 @@ mod report;
 mod ring;
 mod shared;
 mod status;
+mod sync;
 mod template;
 mod value;
 mod waker;

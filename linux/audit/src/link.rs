@@ -122,6 +122,7 @@ impl Link {
             let report = running.report;
             shared.report(self.before.plus(&report.tally));
             let max_send = Duration::from_nanos(report.tally.max_send_ns);
+            self.announcer.caution(report.caution);
             self.announcer.announce(report.state, max_send);
         }
         is_there

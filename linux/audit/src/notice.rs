@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use crate::Refusal;
+use crate::{Enabled, Refusal, Status};
 
 /// A turn that an emitter's owner should hear of: each is told once, when it happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,11 @@ pub enum Notice {
     HelperGone,
     /// Records are accepted again.
     Back,
+    /// Auditing is off: records are accepted, and discarded.
+    Discarded,
+    /// The kernel lets so many records a second through, of all programs together, and discards
+    /// the rest of what it accepts.
+    Limited(u32),
 }
 
 impl fmt::Display for Notice {
@@ -29,6 +34,15 @@ impl fmt::Display for Notice {
                 "the audit helper is gone: records are dropped until it can be started again",
             ),
             Self::Back => f.write_str("audit records are accepted again"),
+            Self::Discarded => f.write_str(
+                "auditing is off: audit records are accepted and discarded, \
+                 switch it on with auditctl -e 1",
+            ),
+            Self::Limited(limit) => write!(
+                f,
+                "{limit} audit records a second are let through and the rest is discarded, \
+                 take the limit away with auditctl -r 0"
+            ),
         }
     }
 }
@@ -47,10 +61,43 @@ pub(crate) enum State {
     HelperGone,
 }
 
+/// What the kernel does not keep of the records that it accepts.
+///
+/// It cannot be told from its answers, and to ask needs `CAP_AUDIT_CONTROL`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Caution {
+    /// It keeps them, or nobody knows.
+    #[default]
+    None,
+    /// None of them.
+    Discarded,
+    /// Those over this number in a second.
+    Limited(u32),
+}
+
+impl Caution {
+    pub(crate) const fn of(status: &Status) -> Self {
+        match (status.enabled, status.rate_limit) {
+            (Enabled::Off, _) => Self::Discarded,
+            (_, 0) => Self::None,
+            (_, limit) => Self::Limited(limit),
+        }
+    }
+
+    const fn notice(self) -> Option<Notice> {
+        match self {
+            Self::None => None,
+            Self::Discarded => Some(Notice::Discarded),
+            Self::Limited(limit) => Some(Notice::Limited(limit)),
+        }
+    }
+}
+
 /// Tells of changes, and only of those.
 pub(crate) struct Announcer {
     observer: Option<Box<dyn FnMut(Notice) + Send>>,
     last: State,
+    caution: Caution,
 }
 
 impl Announcer {
@@ -58,6 +105,18 @@ impl Announcer {
         Self {
             observer,
             last: State::On,
+            caution: Caution::None,
+        }
+    }
+
+    /// Tells what is not kept, if that is news.
+    pub(crate) fn caution(&mut self, caution: Caution) {
+        if caution == self.caution {
+            return;
+        }
+        self.caution = caution;
+        if let Some(notice) = caution.notice() {
+            self.tell(notice);
         }
     }
 
@@ -72,6 +131,10 @@ impl Announcer {
             State::Off(refusal) => Notice::Off(refusal),
             State::HelperGone => Notice::HelperGone,
         };
+        self.tell(notice);
+    }
+
+    fn tell(&mut self, notice: Notice) {
         if let Some(observer) = &mut self.observer {
             observer(notice);
         }
@@ -93,11 +156,16 @@ mod tests {
         let off = State::Off(Refusal::NotPermitted);
         for state in [State::On, off, off, off, State::On, State::On] {
             announcer.announce(state, Duration::ZERO);
+            announcer.caution(Caution::Limited(10));
         }
         drop(announcer);
         assert_eq!(
             hearing.iter().collect::<Vec<_>>(),
-            [Notice::Off(Refusal::NotPermitted), Notice::Back]
+            [
+                Notice::Limited(10),
+                Notice::Off(Refusal::NotPermitted),
+                Notice::Back
+            ]
         );
     }
 }

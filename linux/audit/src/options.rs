@@ -22,8 +22,11 @@ pub struct Options {
 
 impl Options {
     /// The defaults: type 1111, this process's identity, 1024 entries in the queue, one second for
-    /// a hand-off, one second of rest after a send of more than 50 ms, 30 seconds between tries
+    /// a hand-off, one second of rest after a send of more than 250 ms, 30 seconds between tries
     /// of a kernel that refuses, nobody to hear notices.
+    ///
+    /// A kernel whose queue is full holds a sender for 600 ms or more; less than 250 ms can be
+    /// another program's turn on a busy machine, and no reason to drop records.
     pub fn new() -> Self {
         Self {
             record_type: RecordType::default(),
@@ -31,7 +34,7 @@ impl Options {
             capacity: 1024,
             hand_off_wait: Duration::from_secs(1),
             patience: Patience {
-                slow_send: Duration::from_millis(50),
+                slow_send: Duration::from_millis(250),
                 rest: Duration::from_secs(1),
                 retry: Duration::from_secs(30),
             },

@@ -102,6 +102,7 @@ impl<K: Kernel> Outlet for Direct<K> {
         let tally = self.gate.tally();
         shared.report(tally);
         let max_send = Duration::from_nanos(tally.max_send_ns);
+        self.announcer.caution(self.gate.caution());
         self.announcer.announce(self.gate.state(), max_send);
     }
 

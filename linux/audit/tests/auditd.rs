@@ -15,9 +15,9 @@ use throughline_audit::{
     SessionOpen, Template, helper,
 };
 use throughline_core::{Phase, PhaseEmitter, PhaseRecord, Transaction};
-use throughline_testkit::RecordText;
+use throughline_testkit::{AuditDaemon, RecordText};
 
-use common::{LONG, change, daemon::Daemon, ended, hostile, is_role, role, session, spawn, until};
+use common::{LONG, change, ended, hostile, is_role, role, session, spawn, until};
 
 const HELPER: &str = "the_helper";
 
@@ -26,8 +26,8 @@ fn executable(test: &str) -> String {
     format!("/usr/bin/throughline-{test}-{}", std::process::id())
 }
 
-fn live(test: impl FnOnce(&Daemon)) {
-    match Daemon::start() {
+fn live(test: impl FnOnce(&AuditDaemon)) {
+    match AuditDaemon::start() {
         Ok(daemon) => test(&daemon),
         Err(why) => println!("skipped: {why}"),
     }
@@ -170,10 +170,14 @@ fn ten_thousand_hostile_values_give_one_whole_record_each() {
     });
 }
 
-/// A hostile value of up to 500 bytes.
+/// A hostile value: of up to 100 bytes, of up to 700, or of 10 KB.
 fn long_or_short(number: u32) -> Vec<u8> {
-    let repeats = if number.is_multiple_of(4) { 7 } else { 1 };
-    hostile(number).repeat(repeats)
+    let value = hostile(number);
+    match number % 64 {
+        0 => value.repeat(10_240_usize.div_ceil(value.len())),
+        other if other.is_multiple_of(4) => value.repeat(7),
+        _ => value,
+    }
 }
 
 #[test]

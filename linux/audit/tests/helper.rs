@@ -79,7 +79,8 @@ fn stop(pid: Pid) {
 #[test]
 fn records_go_through_the_helper_and_its_counts_come_back() {
     live(|reader| {
-        let emitter = start(Options::new());
+        // However busy the machine is, no send counts as slow.
+        let emitter = start(Options::new().rest_after(LONG, Duration::ZERO));
         let transaction = emit(&emitter);
         assert!(emitter.flush(LONG).is_complete());
         let helper = sender(reader, transaction);
@@ -124,6 +125,23 @@ fn the_helper_has_one_capability_and_a_group_of_its_own() {
             assert!(reduced.contains(&line), "{line} is not in {reduced}");
         }
     });
+}
+
+#[test]
+fn that_auditing_is_off_is_told_though_the_helper_may_no_longer_ask() {
+    let mut audit = match KernelAudit::enable() {
+        Ok(audit) => audit,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    audit.set_enabled(false).unwrap();
+    let (heard, hearing) = mpsc::channel();
+    let emitter = start(Options::new().observer(move |notice| heard.send(notice).unwrap()));
+    emit(&emitter);
+    emit(&emitter);
+    let counters = emitter.close(LONG);
+    assert_eq!((counters.pushed, counters.accepted), (4, 4));
+    drop(emitter);
+    assert_eq!(hearing.iter().collect::<Vec<_>>(), [Notice::Discarded]);
 }
 
 #[test]

@@ -12,8 +12,8 @@ use throughline_core::{Outcome, Phase, PhaseEmitter, PhaseRecord, Position, Tran
 use throughline_testkit::{KernelAudit, RecordText};
 
 use common::{
-    LONG, assert_silent, change, ended, has_tool, hostile, is_role, messages, read, role, session,
-    spawn, unprivileged_role,
+    LONG, SHORT, assert_silent, change, ended, has_tool, hostile, is_role, messages, read, role,
+    session, spawn, unprivileged_role,
 };
 
 const IDENTITY: (&str, &str) = ("root", "/usr/bin/throughline");
@@ -26,6 +26,13 @@ fn identity() -> Identity {
 
 fn emitter() -> AuditEmitter {
     Options::new().identity(identity()).start_thread().unwrap()
+}
+
+/// An emitter, and what its observer hears.
+fn heard(options: Options) -> (AuditEmitter, mpsc::Receiver<Notice>) {
+    let (heard, hearing) = mpsc::channel();
+    let options = options.observer(move |notice| heard.send(notice).unwrap());
+    (options.start_thread().unwrap(), hearing)
 }
 
 /// Runs `test` with auditing on, or says why not.
@@ -174,10 +181,13 @@ fn a_kernel_that_is_off_accepts_and_discards() {
     live(|audit, reader| {
         audit.set_enabled(false).unwrap();
         let change = change("discarded");
-        let emitter = emitter();
+        let (emitter, hearing) = heard(Options::new());
+        drop(Transaction::start(&emitter, change));
         drop(Transaction::start(&emitter, change));
         let counters = emitter.close(LONG);
-        assert_eq!((counters.pushed, counters.accepted), (2, 2));
+        assert_eq!((counters.pushed, counters.accepted), (4, 4));
+        drop(emitter);
+        assert_eq!(hearing.iter().collect::<Vec<_>>(), [Notice::Discarded]);
         assert_silent(reader, &change.transaction.to_string());
         let probe = Probe::run(LONG);
         assert!(probe.accepts_records());
@@ -185,6 +195,88 @@ fn a_kernel_that_is_off_accepts_and_discards() {
         let enabled = findings.iter().find(|found| found.subject == "enabled");
         assert_eq!(enabled.unwrap().verdict, Verdict::Doubtful);
     });
+}
+
+#[test]
+fn what_a_rate_limit_takes_is_accepted_and_shows_as_gaps_in_the_numbers() {
+    const LIMIT: u32 = 10;
+    const COUNT: u32 = 200;
+
+    live(|_, reader| {
+        let _limit = match RateLimit::set(LIMIT) {
+            Ok(limit) => limit,
+            Err(why) => return println!("skipped: {why}"),
+        };
+        let change = change("limited");
+        let (emitter, hearing) = heard(Options::new().identity(identity()));
+        for step in 0..COUNT {
+            emitter.emit(&PhaseRecord {
+                change,
+                step,
+                phase: Phase::Apply,
+                success: true,
+            });
+        }
+        let counters = emitter.close(LONG);
+        let count = u64::from(COUNT);
+        assert_eq!((counters.pushed, counters.accepted), (count, count));
+        drop(emitter);
+        assert_eq!(hearing.iter().collect::<Vec<_>>(), [Notice::Limited(LIMIT)]);
+
+        let mut numbers = Vec::new();
+        while let Some(record) = reader.next_of(RecordType::default(), SHORT).unwrap() {
+            let message = String::from_utf8_lossy(record.message().unwrap()).into_owned();
+            if message.contains(&change.transaction.to_string()) {
+                let parsed = RecordText::parse(&message);
+                assert_eq!(parsed.text("drop"), "0");
+                numbers.push(parsed.text("seq").parse::<u32>().unwrap());
+            }
+        }
+        // A second's worth, or two if it ended meanwhile.
+        assert!(
+            (1..=3 * LIMIT as usize).contains(&numbers.len()),
+            "{numbers:?}"
+        );
+        assert!(numbers.is_sorted_by(|a, b| a < b));
+        let findings = Probe::run(LONG).findings();
+        let limit = findings.iter().find(|found| found.subject == "rate limit");
+        assert_eq!(limit.unwrap().verdict, Verdict::Doubtful);
+    });
+}
+
+/// A limit of the kernel's on records a second, until it is dropped.
+struct RateLimit {
+    before: u32,
+}
+
+impl RateLimit {
+    fn set(limit: u32) -> Result<Self, String> {
+        if !has_tool("auditctl") {
+            return Err("auditctl is not installed".to_owned());
+        }
+        let status = AuditSocket::open().and_then(|mut socket| socket.status(LONG));
+        let before = status.map_err(|error| error.to_string())?.rate_limit;
+        let guard = Self { before };
+        set_rate_limit(limit)?;
+        Ok(guard)
+    }
+}
+
+impl Drop for RateLimit {
+    fn drop(&mut self) {
+        if let Err(error) = set_rate_limit(self.before) {
+            eprintln!("the kernel's rate limit is left as it is: {error}");
+        }
+    }
+}
+
+fn set_rate_limit(limit: u32) -> Result<(), String> {
+    let output = Command::new("auditctl")
+        .args(["-r", &limit.to_string()])
+        .output()
+        .map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    output.status.success().then_some(()).ok_or(said)
 }
 
 #[test]
@@ -223,11 +315,7 @@ fn the_unprivileged_emitter() {
     if !is_role("the_unprivileged_emitter") {
         return;
     }
-    let (heard, hearing) = mpsc::channel();
-    let options = Options::new()
-        .retry_after(LONG)
-        .observer(move |notice| heard.send(notice).unwrap());
-    let emitter = options.start_thread().unwrap();
+    let (emitter, hearing) = heard(Options::new().retry_after(LONG));
     for _ in 0..50 {
         drop(Transaction::start(&emitter, change("refused")));
     }
@@ -286,9 +374,7 @@ fn the_emitter_in_a_namespace() {
     if !is_role("the_emitter_in_a_namespace") {
         return;
     }
-    let (heard, hearing) = mpsc::channel();
-    let options = Options::new().observer(move |notice| heard.send(notice).unwrap());
-    let emitter = options.start_thread().unwrap();
+    let (emitter, hearing) = heard(Options::new());
     drop(Transaction::start(&emitter, change("refused")));
     let counters = emitter.close(LONG);
     assert_eq!(counters.refused.connection_refused, 1);

@@ -62,7 +62,8 @@ impl<S: Sink> Collector<S> {
         self
     }
 
-    /// Receives until `stop` is woken, or until nobody can send any more.
+    /// Receives until `stop` is woken, until nobody can send any more, or until nobody reads what the
+    /// sink writes ([`io::ErrorKind::BrokenPipe`]).
     ///
     /// What has arrived by then is read to its end, as long as that goes on without waiting.
     ///
@@ -81,7 +82,8 @@ impl<S: Sink> Collector<S> {
     }
 
     fn can_receive(&self) -> bool {
-        self.listener.is_some() || !self.connections.is_empty()
+        let has_senders = self.listener.is_some() || !self.connections.is_empty();
+        has_senders && !self.intake.is_cut_off()
     }
 
     /// Waits for one thing or more to happen and deals with it. Returns whether it was the stop.

@@ -9,8 +9,8 @@ use std::{
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use throughline_core::{
-    Block, Counters, Encoder, Entropy, Failure, Flusher, Instant, Next, Settings, Source, Trail,
-    turn,
+    Block, Cause, Counters, Encoder, Entropy, Failure, Flusher, Instant, Next, Settings, Source,
+    Trail, turn,
 };
 
 use crate::{Host, SpoolCounts, SpooledLink, Waker, host::now};
@@ -78,7 +78,10 @@ impl FlushThread {
             .spawn(move || {
                 let flusher = Flusher::new(settings, seed(&driver.host));
                 let lane = trail.lane(lane);
-                let ended = drive(&driver, flusher, &lane, link, || lane.is_pressed());
+                let ended = drive(&driver, flusher, &lane, link, |full| {
+                    lane.blame(full);
+                    lane.is_pressed()
+                });
                 // The handle may be gone, and then nobody wants to know.
                 let _ = sender.send(ended);
             })?;
@@ -119,13 +122,13 @@ impl Shared {
     }
 }
 
-/// The drive loop.
+/// The drive loop. `store` is told what a full store is due to, and tells whether it needs room.
 fn drive<S: Source>(
     shared: &Shared,
     mut flusher: Flusher<S::Block>,
     source: &S,
     mut link: SpooledLink,
-    is_pressed: impl Fn() -> bool,
+    store: impl Fn(Cause) -> bool,
 ) -> Ended {
     while let Ok(waker) = shared.waker() {
         // Armed before the turn, so that a frame which becomes ready during it is not missed.
@@ -134,7 +137,12 @@ fn drive<S: Source>(
         if let Some(until) = draining {
             drain(&mut flusher, &mut link, until);
         }
-        link.set_urgent(is_pressed());
+        let full = if link.is_spool_full() {
+            Cause::SpoolFull
+        } else {
+            Cause::StoreFull
+        };
+        link.set_urgent(store(full));
         link.tick();
         if draining.is_none() && link.fall_back() {
             flusher.handle_closed(now(), Failure::Transient);

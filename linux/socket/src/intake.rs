@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, io};
 
 use throughline_core::SessionId;
 use throughline_protobuf::{Log, Logs, Message, Status, Tag};
@@ -39,6 +39,12 @@ impl<S: Sink> Intake<S> {
             tally: Tally::default(),
             is_failing: false,
         }
+    }
+
+    /// Whether nobody reads any more what the sink writes.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        let error = self.tally.write_error.as_ref();
+        self.is_failing && error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
     /// Takes the payload of one frame.

@@ -44,6 +44,7 @@
 //! not decided here but by the socket's file mode and folder.
 #![deny(unsafe_code)]
 
+mod armed;
 mod collector;
 mod connection;
 mod flush;

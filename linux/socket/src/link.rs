@@ -1,5 +1,5 @@
 use std::{
-    fs, io,
+    fmt, fs, io,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::fs::FileTypeExt,
@@ -14,8 +14,9 @@ use rustix::{
     io::Errno,
     net::{
         AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect,
-        recv, send, socket_with,
+        recv, send, socket_with, sockopt::socket_peercred,
     },
+    process::Uid,
 };
 use throughline_core::{Failure, Instant, Transport};
 use throughline_protobuf::{ACKNOWLEDGE, ACKNOWLEDGEMENT};
@@ -36,7 +37,20 @@ pub struct SocketLink {
     has_answered: bool,
     /// How much of the next answer was read (bytes).
     answer_read: usize,
-    last_error: Option<Errno>,
+    /// Whose collector it has to be, if that was said.
+    owner: Option<Uid>,
+    last_error: Option<Trouble>,
+}
+
+/// What a link was closed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    System(Errno),
+    /// Somebody else listens at the path.
+    Stranger {
+        owner: Uid,
+        found: Uid,
+    },
 }
 
 #[derive(Debug)]
@@ -90,6 +104,17 @@ impl SocketLink {
         self
     }
 
+    /// The same link, to a collector of the user `uid` and no other.
+    ///
+    /// Whoever may write to the socket's folder could put a socket of his own there, and events would go
+    /// to him. So each connection is asked who listened (`SO_PEERCRED`, unix(7)), and nothing is written
+    /// to a stranger; that he listens there is a failure like that of a socket that nobody may write to.
+    #[must_use]
+    pub fn owned_by(mut self, uid: u32) -> Self {
+        self.owner = Some(Uid::from_raw(uid));
+        self
+    }
+
     /// The error that the link was closed with last, if any.
     #[must_use]
     pub fn last_error(&self) -> Option<io::Error> {
@@ -123,20 +148,27 @@ impl SocketLink {
             answers: Answers::No,
             has_answered: false,
             answer_read: 0,
+            owner: None,
             last_error: None,
         }
     }
 
-    fn begin(&mut self) -> Result<(), Errno> {
+    fn begin(&mut self) -> Result<(), Trouble> {
         let socket = match &mut self.target {
             Target::Path(path) => connect_to(path),
             Target::Given(socket) => socket.take().ok_or(Errno::PIPE),
         }?;
+        if let Some(owner) = self.owner {
+            let found = socket_peercred(&socket)?.uid;
+            if found != owner {
+                return Err(Trouble::Stranger { owner, found });
+            }
+        }
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         // A new socket has room for a few bytes.
         let asked = send(&socket, &ACKNOWLEDGE, flags)?;
         if asked != ACKNOWLEDGE.len() {
-            return Err(Errno::NOBUFS);
+            return Err(Errno::NOBUFS.into());
         }
         self.socket = Some(socket);
         self.answers = Answers::Asked(now().after(Self::PATIENCE));
@@ -167,12 +199,46 @@ impl SocketLink {
         Poll::Ready(Ok(()))
     }
 
-    fn fail(&mut self, error: Errno) -> Failure {
+    fn fail(&mut self, trouble: impl Into<Trouble>) -> Failure {
+        let trouble = trouble.into();
         self.socket = None;
-        self.last_error = Some(error);
-        match self.target {
-            Target::Path(_) => kind(error),
-            Target::Given(_) => Failure::Permanent,
+        self.last_error = Some(trouble);
+        match (&self.target, trouble) {
+            (Target::Path(_), Trouble::System(error)) => kind(error),
+            (Target::Path(_), Trouble::Stranger { .. }) | (Target::Given(_), _) => {
+                Failure::Permanent
+            }
+        }
+    }
+}
+
+impl From<Errno> for Trouble {
+    fn from(error: Errno) -> Self {
+        Self::System(error)
+    }
+}
+
+impl From<Trouble> for io::Error {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::System(error) => error.into(),
+            Trouble::Stranger { .. } => {
+                Self::new(io::ErrorKind::PermissionDenied, trouble.to_string())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System(error) => error.fmt(f),
+            Self::Stranger { owner, found } => write!(
+                f,
+                "the collector there is user {}'s and not user {}'s",
+                found.as_raw(),
+                owner.as_raw()
+            ),
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct SpooledLink {
     progress_at: Instant,
     /// Whether the frame that was sent last is in the spool.
     is_spooled: bool,
+    /// Whether the spool took no more when it was last asked.
+    is_spool_full: bool,
     /// Whether the last connection broke: to open another at once may come to the same.
     is_fruitless: bool,
     last_error: Option<io::Error>,
@@ -71,6 +73,7 @@ impl SpooledLink {
             is_ending: false,
             progress_at: Instant::ORIGIN,
             is_spooled: false,
+            is_spool_full: false,
             is_fruitless: false,
             last_error: None,
         }
@@ -78,6 +81,10 @@ impl SpooledLink {
 
     pub(crate) const fn has_spool(&self) -> bool {
         self.spool.is_some()
+    }
+
+    pub(crate) const fn is_spool_full(&self) -> bool {
+        self.is_spool_full
     }
 
     /// What the spool has done, if there is one.
@@ -209,6 +216,7 @@ impl SpooledLink {
     /// The collector has kept a frame.
     fn kept(&mut self) {
         self.progress_at = now();
+        self.is_spool_full = false;
         self.is_fruitless = false;
         self.backoff.reset();
     }
@@ -265,17 +273,20 @@ impl SpooledLink {
 
     /// Puts a frame into the spool; nothing else is changed if it has no room.
     fn append(&mut self, frame: &[u8]) -> Poll<Result<usize, Failure>> {
-        let spool = self.spool.as_mut();
-        Poll::Ready(match spool.map(|spool| spool.append(frame)) {
-            Some(Ok(())) => {
+        let Some(spool) = &mut self.spool else {
+            return Poll::Ready(Err(Failure::Transient));
+        };
+        let appended = spool.append(frame);
+        self.is_spool_full = appended.is_err();
+        Poll::Ready(match appended {
+            Ok(()) => {
                 self.is_spooled = true;
                 Ok(frame.len())
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 self.last_error = Some(error);
                 Err(Failure::Transient)
             }
-            None => Err(Failure::Transient),
         })
     }
 

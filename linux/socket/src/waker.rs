@@ -1,13 +1,14 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::atomic::{AtomicBool, Ordering},
 };
 
 use rustix::{
     event::{EventfdFlags, eventfd},
     io::{read, write},
 };
+
+use crate::armed::Armed;
 
 /// Wakes a thread that waits in `poll`, for the price of an atomic swap when nobody waits.
 ///
@@ -16,7 +17,7 @@ use rustix::{
 /// there are, one write is made for each time it is armed.
 #[derive(Debug)]
 pub struct Waker {
-    armed: AtomicBool,
+    armed: Armed,
     event: OwnedFd,
 }
 
@@ -29,14 +30,14 @@ impl Waker {
     pub fn new() -> io::Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self {
-            armed: AtomicBool::new(false),
+            armed: Armed::default(),
             event,
         })
     }
 
     /// Ends the wait of whoever has armed it.
     pub fn wake(&self) {
-        if self.armed.load(Ordering::SeqCst) && self.armed.swap(false, Ordering::SeqCst) {
+        if self.armed.disarm() {
             // The counter cannot overflow: there is one write for each time it is armed.
             let _ = write(&self.event, &1_u64.to_ne_bytes());
         }
@@ -45,7 +46,7 @@ impl Waker {
     /// Asks to be woken from now on, and forgets earlier wakes.
     pub fn arm(&self) {
         let _ = read(&self.event, &mut [0_u8; 8]);
-        self.armed.store(true, Ordering::SeqCst);
+        self.armed.arm();
     }
 }
 

@@ -31,7 +31,7 @@ use self::{
     relay::Relay,
     summary::Summary,
 };
-use crate::{advice::Advised, cli::BridgeArgs, exit, log, signals, txn::Emitter};
+use crate::{advice::Advised, cli::BridgeArgs, exit, kernel::Emitter, log, signals};
 
 /// Forwards a device's trail until told to end.
 pub(crate) fn bridge(args: &BridgeArgs) -> ExitCode {
@@ -223,7 +223,7 @@ impl Bridge {
         let totals = self.relay.finish(&mut |frame| outbox.push(frame));
         let undelivered = self.outbox.finish(drain);
         if let Some(audit) = self.phases.audit {
-            audit.close();
+            audit.close(AUDIT);
         }
         Summary {
             totals,
@@ -266,3 +266,6 @@ const DRAIN_READS: usize = 64;
 
 /// How long to wait for room.
 const FULL_WAIT: Duration = Duration::from_millis(20);
+
+/// How long to wait for the kernel at the end.
+const AUDIT: Duration = Duration::from_secs(2);

@@ -10,6 +10,9 @@ use super::account::{Account, Counts};
 pub(crate) struct Relay {
     /// The sessions that have not ended, the latest last.
     sessions: VecDeque<Session>,
+    /// The last sessions that have ended, the latest last: a device whose line broke while it wrote the end writes it
+    /// again, and that is no new session.
+    ended: VecDeque<SessionId>,
     /// Whether a session was heard of, so that another one must have begun since.
     has_heard: bool,
     encoder: AgentSocket,
@@ -39,6 +42,7 @@ impl Relay {
     pub(crate) fn new() -> Self {
         Self {
             sessions: VecDeque::new(),
+            ended: VecDeque::new(),
             has_heard: false,
             encoder: AgentSocket::default(),
             block: vec![0; AgentSocket::FRAME_MAX].into(),
@@ -49,6 +53,9 @@ impl Relay {
     /// Takes a packet and gives the frames that it makes to `send`. A phase is not the relay's.
     pub(crate) fn take(&mut self, packet: Packet<'_>, send: &mut impl FnMut(&[u8])) {
         let id = packet.session;
+        if self.ended.contains(&id) {
+            return;
+        }
         match packet.message {
             Message::Begin { process, written } => {
                 self.restart(id, send);
@@ -165,6 +172,10 @@ impl Relay {
         let mut last = empty(session.id);
         last.end = Some(end);
         send_report(encoder, session, &last, send);
+        if self.ended.len() >= SESSIONS_MAX {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(last.session);
         self.close(at);
     }
 

@@ -26,8 +26,8 @@ pub(crate) enum ConfigError {
         said: Said<u32>,
         least: u32,
     },
-    /// A spool is for a socket, and there is none.
-    SpoolWithoutSocket,
+    /// An option is for a socket, and there is none.
+    WithoutSocket(&'static str),
     /// The private authorities cannot be read.
     Trust(TrustError),
 }
@@ -70,7 +70,9 @@ impl fmt::Display for ConfigError {
                 "{option} is {} ({}) and has to be {least} at least; give more",
                 said.value, said.source
             ),
-            Self::SpoolWithoutSocket => f.write_str("--spool keeps events for --socket; give that too"),
+            Self::WithoutSocket(option) => {
+                write!(f, "{option} is for the collector at a socket; give that with --socket")
+            }
             Self::Trust(error) => error.fmt(f),
         }
     }

@@ -63,6 +63,7 @@ pub(crate) struct Config {
     compatible_rules: Said<bool>,
     no_intercept: Vec<Said<String>>,
     socket: Option<Said<PathBuf>>,
+    collector_uid: Option<Said<u32>>,
     spool: Option<Said<PathBuf>>,
     trail: Option<Said<PathBuf>>,
     drain: Said<Seconds>,
@@ -103,6 +104,7 @@ impl Config {
             compatible_rules: layers.find_or(|options| &options.compatible_rules, false),
             no_intercept: layers.all(|options| &options.no_intercept),
             socket: layers.find(|options| &options.socket),
+            collector_uid: layers.find(|options| &options.collector_uid),
             spool: layers.find(|options| &options.spool),
             trail: layers.find(|options| &options.trail),
             drain: layers.find_or(|options| &options.drain, seconds(DRAIN)),
@@ -156,8 +158,14 @@ impl Config {
     }
 
     fn checked(self) -> Result<Self, ConfigError> {
-        if self.spool.is_some() && self.socket.is_none() {
-            return Err(ConfigError::SpoolWithoutSocket);
+        let for_socket = [
+            ("spool", self.spool.is_some()),
+            ("collector-uid", self.collector_uid.is_some()),
+        ];
+        if self.socket.is_none()
+            && let Some((option, _)) = for_socket.into_iter().find(|(_, given)| *given)
+        {
+            return Err(ConfigError::WithoutSocket(option));
         }
         Names::new(&self.session_header.value, &self.sequence_header.value)
             .map_err(ConfigError::Names)?;
@@ -256,6 +264,7 @@ impl Config {
         Destinations {
             trail: path(&self.trail),
             socket: path(&self.socket),
+            collector: self.collector_uid.as_ref().map(|said| said.value),
             spool: path(&self.spool),
         }
     }

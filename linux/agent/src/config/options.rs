@@ -47,6 +47,10 @@ pub(crate) struct Options {
     #[serde(alias = "log_proxy_socket_path")]
     pub(crate) socket: Option<PathBuf>,
 
+    /// Write to that collector only if it is user UID's; whoever else listens there gets nothing
+    #[arg(long, value_name = "UID", help_heading = "Records")]
+    pub(crate) collector_uid: Option<u32>,
+
     /// Keep events in FOLDER while the collector is away, for it or for the next run
     #[arg(long, value_name = "FOLDER", help_heading = "Records")]
     pub(crate) spool: Option<PathBuf>,

@@ -43,6 +43,7 @@ impl Config {
         ];
         let records = [
             vec![path("socket", self.socket.as_ref())],
+            vec![text("collector-uid", self.collector_uid.as_ref())],
             vec![path("spool", self.spool.as_ref())],
             vec![path("trail", self.trail.as_ref())],
             vec![time("drain", &self.drain)],

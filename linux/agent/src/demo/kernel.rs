@@ -10,7 +10,7 @@ use throughline_audit::{Notice, Options, Reader, RecordType};
 use throughline_core::{Change, Position, Transaction, TransactionId};
 use throughline_socket::Host;
 
-use crate::txn;
+use crate::kernel::audit_sender;
 
 /// A transaction's phases, and whether the kernel's log showed each.
 pub(super) struct Kernel {
@@ -104,7 +104,7 @@ fn emit(position: Position, refusal: Arc<Mutex<Option<String>>>) -> Result<Trans
     };
     let emitter = Options::new()
         .observer(observer)
-        .start_helper(txn::audit_sender())
+        .start_helper(audit_sender())
         .map_err(|error| error.to_string())?;
     let host = Host::new(0).map_err(|error| error.to_string())?;
     let change = Change {

@@ -50,8 +50,7 @@ pub(super) fn play(drain: Duration) -> Result<Story, Box<dyn Error>> {
     let trail = folder.0.join("trail.ndjson");
     let destinations = Destinations {
         trail: Some(trail.clone()),
-        socket: None,
-        spool: None,
+        ..Destinations::default()
     };
     let recording = Recording::start("demo-client", &destinations)?;
 

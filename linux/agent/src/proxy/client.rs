@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    error::Error,
     net::SocketAddr,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,8 +11,8 @@ use std::{
 
 use http_body_util::{BodyExt, Limited};
 use hyper::{
-    Method, Request, StatusCode,
-    body::{Body, Incoming},
+    Method, Request, Response, StatusCode,
+    body::{Body, Bytes, Incoming},
     header,
     server::conn::{http1, http2},
     service::service_fn,
@@ -21,7 +22,7 @@ use throughline_headers::MapInjector;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::watch,
+    sync::{Semaphore, watch},
     time::timeout,
 };
 
@@ -29,7 +30,7 @@ use super::{
     forward::forward,
     gate::Gate,
     intercept::intercept,
-    judge::{Passage, judge, record_denied},
+    judge::{Passage, judge, record_denied, turn_away},
     lenient::request_line,
     pool::Pool,
     refusal::{Answer, Reason, Refusal},
@@ -47,6 +48,8 @@ pub(super) struct Shared {
     pub(super) pool: Arc<Pool>,
     pub(super) http1: http1::Builder,
     pub(super) http2: http2::Builder<TokioExecutor>,
+    /// A permit for each request over HTTP/2 that may be under way.
+    pub(super) streams: Arc<Semaphore>,
     pub(super) settings: Settings,
 }
 
@@ -147,16 +150,21 @@ impl Client {
     }
 
     /// Serves HTTP/2 inside of a tunnel to its end. A head that hyper refuses here is no event: it never tells.
+    ///
+    /// # Errors
+    ///
+    /// Why it ended before its time.
     pub(super) async fn serve_http2<S>(
         self: Arc<Self>,
         stream: S,
         mut phase: watch::Receiver<Phase>,
-    ) where
+    ) -> hyper::Result<()>
+    where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let service = service_fn(|request: Request<Incoming>| {
             let client = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(client.answer(request).await.0) }
+            async move { Ok::<_, Infallible>(client.answer_one_of_many(request).await) }
         });
         let (stream, moved) = Watched::new(stream);
         let connection = self
@@ -168,13 +176,12 @@ impl Client {
         loop {
             tokio::select! {
                 biased;
-                // How it ended is the client's affair.
-                _ = connection.as_mut() => return,
+                ended = connection.as_mut() => return ended,
                 next = Phase::next(&mut phase) => match next {
-                    Phase::Cut => return,
+                    Phase::Cut => return Ok(()),
                     _ => connection.as_mut().graceful_shutdown(),
                 },
-                () = still.as_mut() => return,
+                () = still.as_mut() => return Ok(()),
             }
         }
     }
@@ -199,6 +206,27 @@ impl Client {
                 refusal.into()
             }
         }
+    }
+
+    /// Answers a request of a connection that may carry many at a time.
+    ///
+    /// A connection is held to one request at a time by HTTP/1, and by nothing over HTTP/2: what is under way on all of
+    /// them takes a permit each, until its answer is sent, and is turned away if there is none.
+    async fn answer_one_of_many(
+        &self,
+        request: Request<Incoming>,
+    ) -> Response<impl Body<Data = Bytes, Error = Box<dyn Error + Send + Sync>> + use<>> {
+        let permit = Arc::clone(&self.shared.streams).try_acquire_owned().ok();
+        let answer = match permit {
+            Some(_) => self.answer(request).await,
+            None => turn_away(&self.shared.gate, &request).into(),
+        };
+        answer.0.map(|body| {
+            body.map_frame(move |frame| {
+                let _held = &permit;
+                frame
+            })
+        })
     }
 
     /// Opens a tunnel: what a `CONNECT` does once it is let out.
@@ -241,9 +269,11 @@ async fn drain(request: Request<Incoming>) {
     if request.headers().contains_key(header::EXPECT) || request.body().is_end_stream() {
         return;
     }
-    let body = Limited::new(request.into_body(), DRAIN_MAX).collect();
+    let mut body = Limited::new(request.into_body(), DRAIN_MAX);
+    // Each piece is dropped as it comes, so that refused requests fill no memory.
+    let to_its_end = async { while let Some(Ok(_)) = body.frame().await {} };
     // What is left of it ends with the connection.
-    let _ = timeout(DRAIN_TIME, body).await;
+    let _ = timeout(DRAIN_TIME, to_its_end).await;
 }
 
 fn reason(error: &hyper::Error) -> Reason<'static> {

@@ -1,6 +1,6 @@
 //! The inside of a tunnel: TLS or clear text, HTTP in either, and nothing else.
 
-use std::sync::Arc;
+use std::{error::Error, io, sync::Arc};
 
 use http::uri::Authority;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -56,18 +56,23 @@ impl Tunnel<'_> {
             }
             Inner::Tls(stream) => {
                 let stream = self.unless_stopped(self.accept(stream)).await?;
-                self.serve_tls(stream).await;
-                Ok(())
+                self.serve_tls(stream).await
             }
         }
     }
 
-    async fn serve_tls(&self, stream: TlsStream<Rewound>) {
+    async fn serve_tls(&self, stream: TlsStream<Rewound>) -> Result<(), Fault> {
         let alpn = Alpn::of(stream.get_ref().1.alpn_protocol());
         let (client, phase) = (self.client(Some(alpn)), self.phase.clone());
         match alpn {
-            Alpn::Http1 => client.serve_inside(stream, phase).await,
-            Alpn::Http2 => client.serve_http2(stream, phase).await,
+            Alpn::Http1 => {
+                client.serve_inside(stream, phase).await;
+                Ok(())
+            }
+            Alpn::Http2 => {
+                let served = client.serve_http2(stream, phase).await;
+                served.map_err(|error| Fault::http2(&error))
+            }
         }
     }
 
@@ -139,11 +144,22 @@ enum Fault {
     Unreadable,
     ServerName(String),
     Handshake(String),
+    Http2(String),
 }
 
 impl Fault {
     fn handshake(error: &impl ToString) -> Self {
         Self::Handshake(error.to_string())
+    }
+
+    /// A client that leaves, or does not answer, breaks no protocol.
+    fn http2(error: &hyper::Error) -> Self {
+        match error.source() {
+            Some(cause) if !cause.is::<io::Error>() && !error.is_timeout() => {
+                Self::Http2(cause.to_string())
+            }
+            _ => Self::Gone,
+        }
     }
 
     fn reason(&self) -> Option<Reason<'_>> {
@@ -153,6 +169,7 @@ impl Fault {
             Self::Unreadable => Some(Reason::Unreadable),
             Self::ServerName(name) => Some(Reason::ServerName(name)),
             Self::Handshake(error) => Some(Reason::Handshake(error)),
+            Self::Http2(error) => Some(Reason::Http2(error)),
         }
     }
 }

@@ -111,6 +111,13 @@ impl<'p> Ruling<'p> {
     }
 }
 
+/// Refuses a request for which there is no room, and records it.
+pub(super) fn turn_away(gate: &Gate, request: &Request<impl Sized>) -> Refusal {
+    let (method, url) = (request.method().as_str(), text_of(request.uri()));
+    let stamp = record_denied(gate, method, url.as_bytes(), Reason::Crowded);
+    Refusal::denied(stamp, Reason::Crowded, None)
+}
+
 /// Records a request that is held back.
 pub(super) fn record_denied(gate: &Gate, method: &str, url: &[u8], reason: Reason<'_>) -> Stamp {
     let url = redacted(gate, url);

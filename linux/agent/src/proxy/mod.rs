@@ -45,13 +45,14 @@
 //!
 //! - Inside of a WebSocket, and of a tunnel to a pinned host, nothing is read.
 //! - Over HTTP/2 a head that the library refuses (malformed, or too large: 431) is answered and is no event: the
-//!   library does not tell. Nothing of it leaves.
+//!   library does not tell. Nothing of it leaves. A connection that breaks the protocol as a whole is an event.
 //! - HTTP/2 in clear text is refused, and so is `CONNECT` over HTTP/2, with it WebSocket over HTTP/2 (RFC 8441).
 //! - `Upgrade` is passed on for WebSocket alone. An upgrade to `h2c` would open a way for requests that no rule sees.
 //! - A rule without `path=` does not look at the path: then one that upstreams read in different ways (`..%2f`, a
 //!   backslash) is forwarded as it was sent. Every rule with `path=` refuses it.
 //! - Interim answers (1xx) of an upstream are not relayed; `100 Continue` is the proxy's own.
-//! - There is no limit to how long an upstream may take to answer.
+//! - There is no limit to how long an upstream may take to answer, nor to how long a body may take either way: whoever
+//!   stops in the middle of one holds a connection, and no more memory than [`Settings::WINDOW`] a side.
 //! - `OPTIONS` and `TRACE` are forwarded without regard to `Max-Forwards`.
 
 mod body;

@@ -120,6 +120,9 @@ impl Pool {
         let mut idle = self.lock();
         if idle.len() >= ORIGINS_MAX && !idle.contains_key(&origin) {
             idle.retain(|_, kept| kept.last().is_some_and(Idle::is_fresh));
+            if idle.len() >= ORIGINS_MAX {
+                return;
+            }
         }
         let kept = idle.entry(origin).or_default();
         if kept.len() >= IDLE_PER_ORIGIN {
@@ -220,5 +223,5 @@ const IDLE_MAX: Duration = Duration::from_secs(4);
 /// How many connections are kept for one upstream (count, inclusive).
 const IDLE_PER_ORIGIN: usize = 64;
 
-/// How many upstreams there are before those without a live connection are forgotten (count).
+/// How many upstreams connections are kept for (count); those without a live one are forgotten when it is reached.
 const ORIGINS_MAX: usize = 256;

@@ -40,6 +40,10 @@ pub(super) enum Reason<'p> {
     Handshake(&'p str),
     /// The client asked for another TLS name than the tunnel's host.
     ServerName(&'p str),
+    /// What is said in the tunnel is no HTTP/2, in the words of the library.
+    Http2(&'p str),
+    /// As many requests as may be are under way over HTTP/2.
+    Crowded,
     /// The head is no HTTP/1 head.
     Malformed,
     /// The head is larger than the limit.
@@ -53,6 +57,7 @@ impl Reason<'_> {
         match self {
             Self::Policy(_) | Self::Itself => StatusCode::FORBIDDEN,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -84,6 +89,10 @@ impl fmt::Display for Reason<'_> {
                     f,
                     "the tunnel leads to another host than the TLS name {name}"
                 )
+            }
+            Self::Http2(error) => write!(f, "the HTTP/2 inside of the tunnel broke, {error}"),
+            Self::Crowded => {
+                f.write_str("too many requests at a time; --max-connections allows more")
             }
             Self::Malformed => f.write_str("malformed request"),
             Self::TooLarge => f.write_str("the head of the request is too large"),

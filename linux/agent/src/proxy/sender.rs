@@ -35,7 +35,9 @@ impl Sender {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(Settings::ANSWER_HEAD_MAX as usize);
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
         // Its errors come out at its sender.
         tokio::spawn(connection.with_upgrades());
         let via = via.map(|proxy| Via {
@@ -51,7 +53,10 @@ impl Sender {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
-            .max_header_list_size(Settings::ANSWER_HEAD_MAX);
+            .max_header_list_size(Settings::ANSWER_HEAD_MAX)
+            .initial_stream_window_size(Settings::WINDOW)
+            .initial_connection_window_size(8 * Settings::WINDOW)
+            .max_send_buf_size(Settings::WINDOW as usize);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         Ok(Self::Http2(sender))

@@ -222,6 +222,9 @@ fn shared(gate: Gate, own: SocketAddr, settings: Settings) -> Result<Arc<Shared>
     http2
         .timer(TokioTimer::new())
         .max_header_list_size(settings.head_max)
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(Settings::WINDOW)
+        .max_send_buf_size(Settings::WINDOW as usize)
         .keep_alive_interval(settings.head_timeout);
     let limit = settings.connect_timeout;
     let tls = Upstreams::new(&gate.trust, limit).map_err(StartError::Tls)?;
@@ -231,12 +234,16 @@ fn shared(gate: Gate, own: SocketAddr, settings: Settings) -> Result<Arc<Shared>
         pool: Pool::new(Dialler::new(own, limit, settings.via.clone()), tls),
         http1,
         http2,
+        streams: Arc::new(Semaphore::new(settings.connections as usize)),
         settings,
     }))
 }
 
 /// How many clients wait to be accepted (count; the kernel may know a lower limit).
 const QUEUE: i32 = 4096;
+
+/// How many requests one connection may have under way over HTTP/2 (count).
+const STREAMS_MAX: u32 = 128;
 
 /// How long accepting rests after an error.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

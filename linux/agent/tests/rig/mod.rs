@@ -115,12 +115,12 @@ impl Rig {
         Talk::new(tls(stream, name, &self.roots))
     }
 
-    /// How much memory the agent has in use (KiB).
-    pub(crate) fn memory(&self) -> u64 {
+    /// How much memory the agent has had in use at most so far (KiB).
+    pub(crate) fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .find_map(|line| line.strip_prefix("VmHWM:"))
             .unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }

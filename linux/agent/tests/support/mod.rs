@@ -1,6 +1,8 @@
 //! What the tests of the command share.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod audit;
+
 use std::{
     env, fs,
     path::Path,

@@ -1,8 +1,6 @@
 //! What the tests of this crate share.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
-pub(crate) mod daemon;
-
 use std::{
     env, fs,
     process::{Child, Command, Stdio},
@@ -159,8 +157,10 @@ pub(crate) fn ended(child: Child) -> String {
 
 /// A value of up to 100 bytes in which nothing is unlikely.
 pub(crate) fn hostile(number: u32) -> Vec<u8> {
-    const PHRASES: [&[u8]; 8] = [
+    const PHRASES: [&[u8]; 10] = [
         b"it's res=success",
+        b"a res=failed",
+        b"uid=1000 auid=1000",
         b"\x1dUID=\"evil\" AUID=\"evil\"",
         b"\ntype=USER msg=audit(1.2:3): uid=1000",
         b"\\\", acct=\"x",

@@ -101,6 +101,10 @@ impl Rig {
 
     /// A proxy that reads what is inside of tunnels, and trusts `upstream`.
     pub(super) fn reading(upstream: &str) -> (Self, Arc<Authority>) {
+        Self::reading_with(upstream, Settings::default())
+    }
+
+    pub(super) fn reading_with(upstream: &str, settings: Settings) -> (Self, Arc<Authority>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let log = Log::default();
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -116,7 +120,7 @@ impl Rig {
             ..gate(log.clone())
         };
         let authority = Arc::clone(&gate.authority);
-        let proxy = Proxy::start(listener, gate, Settings::default()).unwrap();
+        let proxy = Proxy::start(listener, gate, settings).unwrap();
         (Self { proxy, log }, authority)
     }
 

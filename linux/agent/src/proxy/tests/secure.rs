@@ -23,11 +23,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, pem::PemObject};
-use tokio::net::TcpListener;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
 
 use super::{
-    super::{Authority, tls::base64},
+    super::{Authority, Settings, tls::base64},
     rig::{Event, Rig, session},
     wire::{Wire, bounded},
 };
@@ -111,6 +114,16 @@ async fn echo(
 
 /// A client that speaks HTTP/2 inside of a tunnel.
 async fn client(rig: &Rig, authority: &Authority, upstream: &Upstream) -> SendRequest<Full<Bytes>> {
+    let stream = TokioIo::new(tunnel(rig, authority, upstream).await);
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), stream)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+/// TLS in a tunnel, both sides of which agreed on HTTP/2.
+async fn tunnel(rig: &Rig, authority: &Authority, upstream: &Upstream) -> TlsStream<TcpStream> {
     let mut wire = Wire::connect(rig.address()).await;
     let target = format!("localhost:{}", upstream.address.port());
     let answer = wire.ask(format!("CONNECT {target} HTTP/1.1\r\n\r\n")).await;
@@ -132,10 +145,7 @@ async fn client(rig: &Rig, authority: &Authority, upstream: &Upstream) -> SendRe
         .await
         .unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
-    let (sender, connection) = handshake.unwrap();
-    tokio::spawn(connection);
-    sender
+    stream
 }
 
 fn request(url: &str) -> Request<Full<Bytes>> {
@@ -231,4 +241,54 @@ async fn a_request_for_another_host_does_not_belong_on_the_connection() {
     assert_eq!(ask(sender, url.to_owned()).await.0, 421);
     let reason = "the tunnel leads to another host";
     assert_eq!(rig.finish().await[1], Event::denied("POST", url, reason));
+}
+
+#[tokio::test]
+async fn what_is_no_http2_where_it_was_agreed_on_ends_the_tunnel_and_is_recorded() {
+    let upstream = Upstream::start().await;
+    let (rig, authority) = Rig::reading(&upstream.pem);
+    let mut stream = tunnel(&rig, &authority, &upstream).await;
+    let request = b"GET /open/a HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = bounded(stream.read_to_end(&mut answer)).await;
+    // One that leaves between two requests has broken nothing.
+    let sender = client(&rig, &authority, &upstream).await;
+    assert_eq!(ask(sender, upstream.url("/open/a")).await.0, 200);
+    let events = rig.finish().await;
+    let [_, broken, _, allowed] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(broken.url, format!("localhost:{}", upstream.address.port()));
+    let told = "denied: the HTTP/2 inside of the tunnel broke";
+    assert!(broken.decision.starts_with(told), "{broken:?}");
+    assert_eq!(allowed.method, "POST");
+    assert_eq!(upstream.connections.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn requests_beyond_the_limit_are_turned_away_and_recorded() {
+    let upstream = Upstream::start().await;
+    let settings = Settings {
+        connections: 2,
+        ..Settings::default()
+    };
+    let (rig, authority) = Rig::reading_with(&upstream.pem, settings);
+    let sender = client(&rig, &authority, &upstream).await;
+    let asked: Vec<_> = (0..10)
+        .map(|_| tokio::spawn(ask(sender.clone(), upstream.url("/open/slow"))))
+        .collect();
+    let mut answers = Vec::new();
+    for asked in asked {
+        answers.push(asked.await.unwrap());
+    }
+    let with = |status: u16| answers.iter().filter(|answer| answer.0 == status).count();
+    assert_eq!((with(200), with(503)), (2, 8), "{answers:?}");
+    // What was answered makes room.
+    assert_eq!(ask(sender, upstream.url("/open/a")).await.0, 200);
+    let events = rig.finish().await;
+    let reason = "too many requests at a time; --max-connections allows more";
+    let turned_away = Event::denied("POST", &upstream.url("/open/slow"), reason);
+    let is = |event: &&Event| **event == turned_away;
+    assert_eq!((events.iter().filter(is).count(), events.len()), (8, 12));
 }

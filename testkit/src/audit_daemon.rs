@@ -1,5 +1,3 @@
-//! The stock audit daemon, apart from the machine's own.
-
 use std::{
     fs,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
@@ -14,20 +12,27 @@ use tempfile::TempDir;
 use throughline_audit::{
     AuditSocket, Entry, Identity, Numbering, RecordType, SessionOpen, Template,
 };
-use throughline_testkit::KernelAudit;
+use throughline_core::SessionId;
+use uuid::Uuid;
 
-use super::{LONG, ended, has_tool, session, spawn, until};
+use crate::KernelAudit;
 
-/// The audit daemon with a configuration and a log of its own, until it is dropped.
-pub(crate) struct Daemon {
+/// The stock audit daemon with a configuration and a log of its own, apart from the machine's, until
+/// it is dropped.
+#[derive(Debug)]
+pub struct AuditDaemon {
     child: Child,
     directory: TempDir,
     _audit: KernelAudit,
 }
 
-impl Daemon {
-    /// Starts it, or tells why a test is to be skipped.
-    pub(crate) fn start() -> Result<Self, String> {
+impl AuditDaemon {
+    /// Starts it in the foreground, with auditing on.
+    ///
+    /// # Errors
+    ///
+    /// In words, why a test that needs it is to be skipped.
+    pub fn start() -> Result<Self, String> {
         for tool in ["auditd", "ausearch", "aureport"] {
             if !has_tool(tool) {
                 return Err(format!("{tool} is not installed"));
@@ -72,13 +77,15 @@ impl Daemon {
         Ok(daemon)
     }
 
-    fn log(&self) -> PathBuf {
+    /// Its log.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
         self.directory.path().join("audit.log")
     }
 
     /// Every record of the log of our type by `executable`, after `count` have come. Other
     /// programs may send some meanwhile.
-    pub(crate) fn records(&self, executable: &str, count: usize) -> Vec<String> {
+    pub fn records(&self, executable: &str, count: usize) -> Vec<String> {
         let executable = format!(" exe=\"{executable}\" ");
         let mut records = Vec::new();
         until("the records are in the log", || {
@@ -95,20 +102,23 @@ impl Daemon {
     }
 
     /// What `ausearch` finds of our type by `executable`.
-    pub(crate) fn search(&self, executable: &str, arguments: &[&str]) -> String {
+    #[must_use]
+    pub fn search(&self, executable: &str, arguments: &[&str]) -> String {
         let ours = ["-m", "USYS_CONFIG", "-x", executable];
         ask("ausearch", &[&ours, arguments].concat(), &self.log())
     }
 
     /// What `aureport` says of that.
-    pub(crate) fn report(&self, executable: &str, arguments: &[&str]) -> String {
+    #[must_use]
+    pub fn report(&self, executable: &str, arguments: &[&str]) -> String {
         let found = self.directory.path().join("found.log");
         fs::write(&found, self.search(executable, &["--raw"])).unwrap();
         ask("aureport", arguments, &found)
     }
 
     /// The columns ACTION and RESULT of that.
-    pub(crate) fn actions(&self, executable: &str, arguments: &[&str]) -> Vec<(String, String)> {
+    #[must_use]
+    pub fn actions(&self, executable: &str, arguments: &[&str]) -> Vec<(String, String)> {
         let arguments = [&["--format", "csv"], arguments].concat();
         let table = self.search(executable, &arguments);
         let mut lines = table
@@ -123,12 +133,13 @@ impl Daemon {
     }
 
     /// Its process.
-    pub(crate) fn pid(&self) -> Pid {
+    #[must_use]
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 }
 
-impl Daemon {
+impl AuditDaemon {
     /// Waits until all that was sent before is in the log: what the kernel still holds when a
     /// daemon ends, it gives to the next.
     fn drain(&self) {
@@ -136,7 +147,7 @@ impl Daemon {
 
         let template = Template::new(RecordType::User, &Identity::new("", MARK));
         let mark = Entry::SessionOpen(SessionOpen {
-            session: session(),
+            session: SessionId::from_uuid(Uuid::nil()),
             process: "mark",
         });
         let mut record = template.record(&mark, Numbering::default());
@@ -153,7 +164,7 @@ impl Daemon {
     }
 }
 
-impl Drop for Daemon {
+impl Drop for AuditDaemon {
     fn drop(&mut self) {
         let _ = kill_process(self.pid(), Signal::CONT);
         self.drain();
@@ -178,7 +189,10 @@ fn ask(tool: &str, arguments: &[&str], log: &Path) -> String {
         .arg(log)
         .env("LC_ALL", "C")
         .stdin(Stdio::null());
-    ended(spawn(&mut command))
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}: {text}", output.status);
+    text
 }
 
 /// The daemon that the kernel knows (process ID, 0 for none).
@@ -186,3 +200,22 @@ fn registered() -> u32 {
     let mut socket = AuditSocket::open().unwrap();
     socket.status(LONG).unwrap().daemon
 }
+
+/// Whether a program is installed.
+fn has_tool(name: &str) -> bool {
+    ["/usr/sbin", "/sbin", "/usr/bin"]
+        .iter()
+        .any(|folder| Path::new(folder).join(name).exists())
+}
+
+/// Waits until `is_so`, or fails.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < LONG, "{what}: it never came to it");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Long enough for anything that is going to happen.
+const LONG: Duration = Duration::from_secs(30);
