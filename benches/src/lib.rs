@@ -7,12 +7,15 @@
 #![deny(unsafe_code)]
 
 pub mod allocations;
+pub mod batches;
 pub mod events;
 pub mod floors;
 pub mod heads;
 pub mod load;
 pub mod machine;
 pub mod peers;
+pub mod phases;
+pub mod proxies;
 pub mod rounds;
 pub mod socket;
 pub mod trails;

@@ -68,7 +68,9 @@ impl<'a> Text<'a> {
 
     /// Writes the text to the front of `out` and returns its length (bytes), or `None` if `out`
     /// is shorter than [`len`](Text::len); `out` may then hold a part of it.
-    #[inline]
+    // Always, since a call needs the text in memory, and its copy there waits for the moves that
+    // have just made it.
+    #[inline(always)]
     pub fn write(&self, out: &mut [u8]) -> Option<usize> {
         if self.len != self.bytes.len() {
             return self.write_pieces(out);

@@ -65,6 +65,7 @@ pub struct Trail<M: RawMutex, P, E, B, const BLOCKS: usize, const LANES: usize =
 
 #[derive(Debug)]
 struct State<B, const BLOCKS: usize, const LANES: usize> {
+    session: Cell<Option<Session>>,
     numbers: Cell<Numbers>,
     stores: RefCell<[Store<B, BLOCKS>; LANES]>,
 }
@@ -72,7 +73,6 @@ struct State<B, const BLOCKS: usize, const LANES: usize> {
 /// Where the next number comes from.
 #[derive(Clone, Copy, Debug)]
 struct Numbers {
-    session: Option<Session>,
     /// 0 for the first session of the trail, 1 for the next, ...
     generation: u32,
     /// How many numbers the session has given out, which is the next number.
@@ -86,7 +86,6 @@ impl<M: RawMutex, P, E, B, const BLOCKS: usize, const LANES: usize>
     /// A trail whose session is drawn when it is first needed, with nothing lent to it yet.
     pub const fn new(platform: P, encoder: E) -> Self {
         let numbers = Numbers {
-            session: None,
             generation: 0,
             recorded: 0,
             latest: Timestamp::EPOCH,
@@ -97,6 +96,7 @@ impl<M: RawMutex, P, E, B, const BLOCKS: usize, const LANES: usize>
             process: ProcessName::NONE,
             last_number: Sequence::MAX,
             state: Mutex::new(State {
+                session: Cell::new(None),
                 numbers: Cell::new(numbers),
                 stores: RefCell::new([const { Store::new() }; LANES]),
             }),
@@ -106,12 +106,7 @@ impl<M: RawMutex, P, E, B, const BLOCKS: usize, const LANES: usize>
     /// The same trail with a session that was named elsewhere.
     #[must_use]
     pub fn with_session(self, session: Session) -> Self {
-        self.state.lock(|state| {
-            state.numbers.set(Numbers {
-                session: Some(session),
-                ..state.numbers.get()
-            });
-        });
+        self.state.lock(|state| state.session.set(Some(session)));
         self
     }
 
@@ -167,15 +162,10 @@ where
     /// How far the trail has come; draws the session if there is none yet.
     pub fn position(&self) -> Position {
         self.state.lock(|state| {
-            let numbers = state.numbers.get();
-            let session = self.session_of(&numbers);
-            state.numbers.set(Numbers {
-                session: Some(session),
-                ..numbers
-            });
+            let session = self.session_of(state);
             Position {
                 session: session.id(),
-                recorded: numbers.recorded,
+                recorded: state.numbers.get().recorded,
             }
         })
     }
@@ -205,11 +195,11 @@ where
         time: Timestamp,
         request: &'r HttpRequest<'r>,
     ) -> Entry<'r> {
-        let mut numbers = state.numbers.get();
-        let session = match numbers.session {
-            Some(session) if numbers.recorded <= self.last_number.value() => session,
-            _ => self.turn_over(&mut numbers),
+        let session = match state.session.get() {
+            Some(session) if state.numbers.get().recorded <= self.last_number.value() => session,
+            _ => self.turn_over(state),
         };
+        let mut numbers = state.numbers.get();
         // Never above the last number, which is a sequence number.
         let sequence = Sequence::new(numbers.recorded).unwrap_or(Sequence::MAX);
         numbers.recorded = numbers.recorded.saturating_add(1);
@@ -227,21 +217,30 @@ where
     }
 
     /// Opens the first session, or the one after the last number.
+    // Drawing a session sets single bytes of it. Inlined, that would have every event's session copied
+    // in pieces, each of which waits for the last.
     #[cold]
-    fn turn_over(&self, numbers: &mut Numbers) -> Session {
-        if numbers.session.take().is_some() {
-            numbers.generation = numbers.generation.saturating_add(1);
-            numbers.recorded = 0;
+    #[inline(never)]
+    fn turn_over(&self, state: &State<B, BLOCKS, LANES>) -> Session {
+        if state.session.take().is_some() {
+            let numbers = state.numbers.get();
+            state.numbers.set(Numbers {
+                generation: numbers.generation.saturating_add(1),
+                recorded: 0,
+                ..numbers
+            });
         }
-        let session = self.session_of(numbers);
-        numbers.session = Some(session);
-        session
+        self.session_of(state)
     }
 
-    fn session_of(&self, numbers: &Numbers) -> Session {
-        numbers
+    /// The session; drawn now if there is none yet.
+    fn session_of(&self, state: &State<B, BLOCKS, LANES>) -> Session {
+        let session = state
             .session
-            .unwrap_or_else(|| Session::new(SessionId::draw(&self.platform), self.platform.wall()))
+            .get()
+            .unwrap_or_else(|| Session::new(SessionId::draw(&self.platform), self.platform.wall()));
+        state.session.set(Some(session));
+        session
     }
 
     /// Gives the event to each lane; tells for each whether a frame has become ready.

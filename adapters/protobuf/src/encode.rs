@@ -6,7 +6,7 @@ use throughline_core::{
 };
 
 use crate::{
-    Header, Tag,
+    Header, Tag, usual,
     wire::{Run, Writer, varint_len, wide},
 };
 
@@ -54,15 +54,10 @@ impl Encoder for AgentSocket {
 
     #[inline]
     fn encode(&self, event: &Event<'_>, out: &mut [u8]) -> Result<usize, TooLong> {
-        let plan = Plan::of(event);
-        let available = out.len().min(Self::FRAME_MAX);
-        let needed = plan.len;
-        if needed > available {
-            return Err(TooLong { needed, available });
+        match usual::encode(event, out) {
+            Some(len) if len <= Self::FRAME_MAX => Ok(len),
+            _ => encode_any(event, out),
         }
-        plan.write(event.request, &mut Writer::new(out))
-            .map(|()| needed)
-            .ok_or(TooLong { needed, available })
     }
 
     fn seal(
@@ -97,6 +92,20 @@ impl Encoder for AgentSocket {
         put_status(&mut writer, report)?;
         Some(writer.len())
     }
+}
+
+/// Writes any event at all.
+#[cold]
+fn encode_any(event: &Event<'_>, out: &mut [u8]) -> Result<usize, TooLong> {
+    let plan = Plan::of(event);
+    let available = out.len().min(AgentSocket::FRAME_MAX);
+    let needed = plan.len;
+    if needed > available {
+        return Err(TooLong { needed, available });
+    }
+    plan.write(event.request, &mut Writer::new(out))
+        .map(|()| needed)
+        .ok_or(TooLong { needed, available })
 }
 
 /// An event's numbers, ready to be written, and its length: what has to be known before the first
@@ -272,18 +281,18 @@ fn text_len(len: usize) -> usize {
 // Tags: the field's number in `agent_socket.proto`, shifted, and its wire type.
 const MESSAGE_LOGS: u8 = 0x0a;
 const MESSAGE_STATUS: u8 = 0x12;
-const REQUEST_LOGS: u8 = 0x0a;
+pub(crate) const REQUEST_LOGS: u8 = 0x0a;
 const REQUEST_SESSION_ID: u8 = 0x12;
 const REQUEST_PROCESS_NAME: u8 = 0x1a;
-const LOG_ALLOWED: u8 = 0x08;
-const LOG_TIME: u8 = 0x12;
-const LOG_HTTP_REQUEST: u8 = 0x1a;
-const LOG_SEQUENCE_NUMBER: u8 = 0x20;
-const TIME_SECONDS: u8 = 0x08;
-const TIME_NANOS: u8 = 0x10;
-const HTTP_METHOD: u8 = 0x0a;
-const HTTP_URL: u8 = 0x12;
-const HTTP_MATCHED_RULE: u8 = 0x1a;
+pub(crate) const LOG_ALLOWED: u8 = 0x08;
+pub(crate) const LOG_TIME: u8 = 0x12;
+pub(crate) const LOG_HTTP_REQUEST: u8 = 0x1a;
+pub(crate) const LOG_SEQUENCE_NUMBER: u8 = 0x20;
+pub(crate) const TIME_SECONDS: u8 = 0x08;
+pub(crate) const TIME_NANOS: u8 = 0x10;
+pub(crate) const HTTP_METHOD: u8 = 0x0a;
+pub(crate) const HTTP_URL: u8 = 0x12;
+pub(crate) const HTTP_MATCHED_RULE: u8 = 0x1a;
 const STATUS_CHANNEL_FULL: u8 = 0x08;
 const STATUS_BATCH_FULL: u8 = 0x10;
 const STATUS_SESSION_ID: [u8; 2] = [0xc2, 0x3e];

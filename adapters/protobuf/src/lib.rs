@@ -64,6 +64,7 @@
 mod decode;
 mod encode;
 mod frame;
+mod usual;
 mod wire;
 
 pub use decode::{DecodeError, Log, LogIter, Logs, Message, Status, WireLoss, WireTime};

@@ -39,6 +39,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) const EMPTY: Self = Self { bytes: 0, bits: 0 };
 
+    #[inline]
     pub(crate) const fn of_byte(byte: u8) -> Self {
         Self {
             bytes: u64::from_le_bytes([byte, 0, 0, 0, 0, 0, 0, 0]),
@@ -46,7 +47,17 @@ impl Run {
         }
     }
 
+    /// The low `len` of these eight bytes (bytes, 0..=8).
+    #[inline]
+    pub(crate) const fn of_bytes(bytes: u64, len: u32) -> Self {
+        Self {
+            bytes,
+            bits: len.wrapping_mul(8),
+        }
+    }
+
     /// A varint of up to eight bytes, which is what holds 56 bits.
+    #[inline]
     pub(crate) const fn of_varint(value: u64) -> Self {
         if value < 0x80 {
             return Self {
@@ -73,6 +84,7 @@ impl Run {
     }
 
     /// `self` and then `next`.
+    #[inline]
     pub(crate) const fn then(self, next: Self) -> Self {
         Self {
             bytes: self.bytes | next.bytes.wrapping_shl(self.bits),
@@ -81,11 +93,13 @@ impl Run {
     }
 
     /// A tag of a field below 16 and a varint.
+    #[inline]
     pub(crate) const fn field(tag: u8, value: u64) -> Self {
         Self::of_byte(tag).then(Self::of_varint(value))
     }
 
     /// A varint field that is absent if it is zero, as proto3 has it.
+    #[inline]
     pub(crate) const fn uint(tag: u8, value: u64) -> Self {
         match value {
             0 => Self::EMPTY,
@@ -94,6 +108,7 @@ impl Run {
     }
 
     /// How many bytes it takes (bytes, 0..=8).
+    #[inline]
     pub(crate) fn len(self) -> usize {
         usize::try_from(self.bits >> 3).unwrap_or_default()
     }
@@ -107,6 +122,7 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    #[inline]
     pub(crate) const fn new(out: &'a mut [u8]) -> Self {
         Self { out, at: 0 }
     }
@@ -118,6 +134,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a run. Where there is room for eight bytes, eight are written and the next write goes
     /// over those that are not part of the run.
+    #[inline(always)]
     pub(crate) fn run(&mut self, run: Run) -> Option<()> {
         let rest = self.out.get_mut(self.at..)?;
         match rest.first_chunk_mut() {
@@ -160,6 +177,7 @@ impl<'a> Writer<'a> {
         self.varint(value)
     }
 
+    #[inline(always)]
     pub(crate) fn text(&mut self, text: &Text<'_>) -> Option<()> {
         let written = text.write(self.out.get_mut(self.at..)?)?;
         self.at = self.at.wrapping_add(written);

@@ -6,6 +6,7 @@ pub mod micropb;
 pub mod prost;
 pub mod proxy;
 pub mod queues;
+pub mod raw_audit;
 
 #[allow(warnings, clippy::all, missing_docs, reason = "it is generated")]
 #[rustfmt::skip]

@@ -457,7 +457,11 @@ Exit codes:
   2 wrong usage: nothing was begun
   3 partially applied: there was no rollback
   4 rollback failed
-  5 errored: nothing could be captured, or the result of a commit could not be kept";
+  5 errored: nothing could be captured, or the result of a commit could not be kept
+
+The JSON object has transaction, op, outcome, success, reason, signal (what told it to end), started,
+ended, steps (step, done, end, seconds) and result (file, error); on the standard output also audit: how
+many records there were, and how many of them the kernel accepted.";
 
 const VERIFY_HELP: &str = "\
 Examples:

@@ -1,7 +1,8 @@
 //! The `throughline` command: one session, one sequence number, every witness.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod advice;
+mod apart;
 mod bridge;
 mod bundle;
 mod check;
@@ -42,10 +43,10 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Tail(args) => tail::tail(&args),
-        Command::AuditProbe => doctor::audit_probe(),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
-        Command::AuditSender => throughline_audit::helper::run(),
+        Command::AuditProbe => apart::apart(doctor::audit_probe),
+        Command::AuditSender => apart::apart(throughline_audit::helper::run),
         Command::DemoClient(args) => demo::client(&args),
     }
 }

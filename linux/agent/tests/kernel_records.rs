@@ -133,7 +133,7 @@ fn the_stock_tools_show_a_change_with_its_steps_decoded() {
         Ok(daemon) => daemon,
         Err(why) => return println!("skipped: {why}"),
     };
-    let apply = "echo it's | grep -q \"res=success\"";
+    let apply = "echo \"it's\" | grep -q \"res=success\"";
     let output = throughline()
         .args(["txn", "--op", "a name", "--apply", apply])
         .args(["--rollback", "exit 0"])
@@ -149,6 +149,7 @@ fn the_stock_tools_show_a_change_with_its_steps_decoded() {
     let shown = daemon.search(exe, &["-i", "-sv", "no"]);
     assert!(shown.contains(&format!(" cmd={apply} ")), "{shown}");
     assert!(shown.contains(" name=a name "), "{shown}");
+    assert!(shown.contains(" reason=\"apply-exit-1\" "), "{shown}");
 }
 
 #[test]
@@ -170,6 +171,37 @@ fn without_privilege_a_run_is_the_same_and_the_silence_is_told_once() {
     assert_eq!(output.status.code(), Some(9), "{said}");
     assert_eq!(said.matches("kernel audit").count(), 1, "{said}");
     assert!(said.contains("audit records are off"), "{said}");
+}
+
+/// Prints what each process that sends records for the parent of this shell has open.
+const OPEN_IN_SENDER: &str = "
+sleep 0.3
+for process in /proc/[0-9]*; do
+    grep -qsz '^audit-sender$' $process/cmdline || continue
+    grep -qs \"^PPid:.*[^0-9]$PPID\\$\" $process/status || continue
+    for file in $process/fd/*; do readlink $file; done
+done";
+
+#[test]
+fn the_process_that_sends_records_holds_nothing_of_the_commands() {
+    // Where there is a log to read, another test may be reading it.
+    let _live = kernel();
+    let folder = tempfile::tempdir().unwrap();
+    let lock = folder.path().join("lock");
+    let output = Command::new("sh")
+        .args(["-c", "exec 9>\"$1\"; shift; exec \"$@\"", "sh"])
+        .arg(&lock)
+        .arg(env!("CARGO_BIN_EXE_throughline"))
+        .args(["txn", "--op", "holding", "--apply", OPEN_IN_SENDER])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let open = String::from_utf8(output.stdout).unwrap();
+    let sockets = open.matches("socket:").count();
+    // The hand-off and the kernel's.
+    assert!((1..=2).contains(&sockets), "{open}");
+    assert_eq!(open.matches("/dev/null").count(), 2, "{open}");
+    assert_eq!(open.lines().count(), 2 + sockets, "{open}");
 }
 
 /// Has the kernel's queue overflow behind a daemon that stands still, by a process of its own.

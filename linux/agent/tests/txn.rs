@@ -53,6 +53,10 @@ fn escaped(name: &str, value: &str) -> String {
     format!(" {name}={}", hex(value))
 }
 
+fn reason(word: &str) -> String {
+    format!(" reason=\"{word}\"")
+}
+
 fn cmd(script: &str) -> String {
     format!(" cmd=\"{script}\"")
 }
@@ -111,7 +115,7 @@ fn a_capture_that_fails_ends_it_before_anything_is_changed() {
     let folder = tempfile::tempdir().unwrap();
     let made = folder.path().join("made");
     let apply = format!("touch {}", made.display());
-    let reason = escaped("reason", "capture: exit status: 3");
+    let reason = reason("capture-exit-3");
     assert_told(
         "uncaptured",
         &["--capture", "exit 3", "--apply", &apply],
@@ -131,7 +135,7 @@ fn a_capture_that_fails_ends_it_before_anything_is_changed() {
 
 #[test]
 fn a_change_that_cannot_be_made_is_rolled_back_and_not_validated() {
-    let reason = || escaped("reason", "apply: exit status: 1");
+    let reason = || reason("apply-exit-1");
     assert_told(
         "unapplied",
         &["--apply", "false", "--validate", "true", "--rollback", ":"],
@@ -152,7 +156,7 @@ fn a_change_that_cannot_be_made_is_rolled_back_and_not_validated() {
 
 #[test]
 fn a_change_that_does_not_hold_is_rolled_back() {
-    let reason = || escaped("reason", "validate: exit status: 1");
+    let reason = || reason("validate-exit-1");
     assert_told(
         "invalid",
         &["--apply", ":", "--validate", "false", "--rollback", "true"],
@@ -179,7 +183,7 @@ fn a_change_that_does_not_hold_is_rolled_back() {
 
 #[test]
 fn a_rollback_that_fails_is_told_with_what_led_to_it() {
-    let both = escaped("reason", "apply: exit status: 1, rollback: exit status: 4");
+    let both = reason("apply-exit-1:rollback-exit-4");
     assert_told(
         "stuck",
         &["--apply", "false", "--rollback", "exit 4"],
@@ -190,7 +194,7 @@ fn a_rollback_that_fails_is_told_with_what_led_to_it() {
             (
                 "txn-apply",
                 "apply",
-                escaped("reason", "apply: exit status: 1") + &cmd("false"),
+                reason("apply-exit-1") + &cmd("false"),
                 "failed",
             ),
             (
@@ -205,7 +209,6 @@ fn a_rollback_that_fails_is_told_with_what_led_to_it() {
 
 #[test]
 fn without_a_rollback_a_change_stays_partially_applied() {
-    let reason = "apply: exit status: 1";
     assert_told(
         "partial",
         &["--apply", "false"],
@@ -216,13 +219,13 @@ fn without_a_rollback_a_change_stays_partially_applied() {
             (
                 "txn-apply",
                 "apply",
-                escaped("reason", reason) + &cmd("false"),
+                reason("apply-exit-1") + &cmd("false"),
                 "failed",
             ),
             (
                 "txn-partial",
                 "partially_applied",
-                escaped("reason", &format!("{reason}, and there is no rollback")),
+                reason("apply-exit-1"),
                 "failed",
             ),
         ],
@@ -261,9 +264,6 @@ fn a_result_that_cannot_be_kept_makes_a_commit_an_error() {
     let file = gone.join("result.json").display().to_string();
     fs::create_dir(&gone).unwrap();
     let apply = format!("rm -r {}", gone.display());
-    let missing = std::io::Error::from_raw_os_error(2);
-    let reason =
-        format!("committed, but not for good: the result cannot be written to {file}, {missing}");
     assert_told(
         "demoted",
         &["--apply", &apply, "--result", &file],
@@ -276,7 +276,7 @@ fn a_result_that_cannot_be_kept_makes_a_commit_an_error() {
             (
                 "txn-error",
                 "errored",
-                format!("{} file=\"{file}\"", escaped("reason", &reason)),
+                format!("{} file=\"{file}\"", reason("result-NotFound")),
                 "failed",
             ),
         ],
@@ -425,7 +425,7 @@ fn a_signal_ends_what_is_being_applied_and_rolls_it_back() {
         assert!(under.has("undone") && !under.has("late"));
         let folder = under.folder.path();
         let [_, apply, _, rollback] = endless(folder).try_into().unwrap();
-        let reason = escaped("reason", &format!("{word} during apply"));
+        let reason = reason(&format!("apply-{word}"));
         assert_records(
             &mut reader,
             &name,

@@ -29,8 +29,11 @@ use crate::{
 /// Call it as the first thing in `main`, before any thread is started. It reduces the process to
 /// the one capability `CAP_AUDIT_WRITE`, if it has that, for good; it keeps the user ID, which the
 /// kernel puts into each record. It sends records of the three types of
-/// [`RecordType`](crate::RecordType) and nothing else. Descriptors above 2 that the emitter's
-/// process itself inherited without close-on-exec stay open in it.
+/// [`RecordType`](crate::RecordType) and nothing else.
+///
+/// Descriptors above 2 that the emitter's process itself inherited without close-on-exec are open in
+/// it too, and it cannot close them in safe code: a program that may be given some, such as a lock,
+/// closes them before it calls this.
 ///
 /// Death of the emitter's process is no reason to stop: the records from just before are the ones
 /// that matter.

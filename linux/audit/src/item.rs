@@ -1,12 +1,13 @@
-use std::{
-    array,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::array;
 
 use throughline_core::{Change, Outcome, Phase, PhaseRecord, Position, SessionId, TransactionId};
 use uuid::Uuid;
 
-use crate::{Entry, Extra, Field, SessionClose, SessionOpen, value::cut};
+use crate::{
+    Entry, Extra, Field, SessionClose, SessionOpen,
+    sync::{AtomicU64, Ordering},
+    value::cut,
+};
 
 /// An entry in fixed room, as it waits for its sender.
 ///

@@ -110,6 +110,7 @@ mod report;
 mod ring;
 mod shared;
 mod status;
+mod sync;
 mod template;
 mod value;
 mod waker;

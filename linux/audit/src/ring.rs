@@ -1,12 +1,10 @@
-use std::{
-    iter::repeat_with,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::iter::repeat_with;
 
 use crate::{
     Entry,
     item::{Far, Item, Near},
     line::Line,
+    sync::{AtomicU64, Ordering},
 };
 
 /// A bounded queue from many threads to one, in which no thread waits for another.
@@ -245,5 +243,73 @@ mod tests {
             assert!(numbers.map(|item| item.2).is_sorted_by(|a, b| a < b));
         }
         assert_eq!(popped.len() as u64 + ring.turned_away_full(), 4 * EACH);
+    }
+}
+
+/// Every interleaving of the threads, as far as the memory model lets them see each other's writes.
+#[cfg(all(test, loom))]
+mod model {
+    use loom::{sync::Arc, thread};
+
+    use super::*;
+    use crate::{Entry, SessionClose};
+
+    fn entry(number: u64) -> Entry<'static> {
+        Entry::SessionClose(SessionClose {
+            session: throughline_core::SessionId::from_uuid(uuid::Uuid::nil()),
+            recorded: number,
+            written: number,
+            lost: number,
+        })
+    }
+
+    /// The number that was pushed; panics if the item is not all of one push.
+    fn pop(ring: &Ring) -> Option<u64> {
+        ring.pop(|item, _| {
+            item.load(|entry, _| match entry {
+                Entry::SessionClose(close) => {
+                    assert_eq!((close.recorded, close.lost), (close.written, close.written));
+                    close.written
+                }
+                _ => panic!("another kind"),
+            })
+        })
+    }
+
+    #[test]
+    fn what_two_threads_push_comes_out_whole_and_once_though_places_are_used_again() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(2);
+        model.check(|| {
+            let ring = Arc::new(Ring::new(2));
+            let pushing: Vec<_> = [1, 2]
+                .into_iter()
+                .map(|first| {
+                    let ring = Arc::clone(&ring);
+                    thread::spawn(move || {
+                        let numbers = [first, first + 2];
+                        numbers
+                            .iter()
+                            .filter(|number| ring.push(&entry(**number)))
+                            .count()
+                    })
+                })
+                .collect();
+            let mut popped: Vec<u64> = (0..2).filter_map(|_| pop(&ring)).collect();
+            let pushed: usize = pushing.into_iter().map(|push| push.join().unwrap()).sum();
+            popped.extend(std::iter::from_fn(|| pop(&ring)));
+            assert_eq!(popped.len(), pushed);
+            assert!(ring.is_empty());
+            assert_eq!(ring.pushed() + ring.turned_away_full(), 4);
+            let place = |number| popped.iter().position(|popped| *popped == number);
+            for first in [1, 2] {
+                if let (Some(before), Some(after)) = (place(first), place(first + 2)) {
+                    assert!(before < after, "{popped:?}");
+                }
+            }
+            popped.sort_unstable();
+            popped.dedup();
+            assert_eq!(popped.len(), pushed);
+        });
     }
 }

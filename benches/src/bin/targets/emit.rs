@@ -2,25 +2,18 @@
 
 use std::{
     ffi::CString,
-    os::fd::OwnedFd,
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::net::{
-    AddressFamily, SendFlags, SocketFlags, SocketType,
-    netlink::{self, SocketAddrNetlink},
-};
-use throughline_audit::{
-    AuditSocket, Entry, Identity, Numbering, Options, Record, RecordType, Template,
-};
+use throughline_audit::{AuditSocket, Entry, Identity, Numbering, Options, RecordType, Template};
 use throughline_benches::{
-    peers::libaudit::Libaudit,
+    peers::{libaudit::Libaudit, raw_audit::RawAudit},
+    phases::phase,
     rounds::{median, nanos, quantile},
 };
-use throughline_core::{Change, Phase, PhaseEmitter, PhaseRecord, TransactionId};
+use throughline_core::PhaseEmitter;
 use throughline_testkit::KernelAudit;
-use uuid::Uuid;
 
 use crate::report::{Row, time};
 
@@ -30,25 +23,15 @@ pub(crate) fn rows() -> Vec<Row> {
     rows
 }
 
-const PHASE: PhaseRecord<'static> = PhaseRecord {
-    change: Change {
-        transaction: TransactionId::from_uuid(Uuid::from_u128(7)),
-        name: "sshd-hardening",
-        position: None,
-    },
-    step: 2,
-    phase: Phase::Apply,
-    success: true,
-};
-
 /// In bursts that the queue has room for, with the sender's thread at work between and during them.
 fn caller() -> Row {
     let emitter = Options::new().start_thread().expect("a thread");
+    let record = phase();
     let mut costs = Vec::new();
     for _ in 0..200 {
         for _ in 0..100 {
             let start = Instant::now();
-            emitter.emit(&PHASE);
+            emitter.emit(&record);
             costs.push(nanos(start.elapsed()));
         }
         thread::sleep(Duration::from_millis(2));
@@ -80,7 +63,7 @@ fn sender() -> Vec<Row> {
         Err(why) => return vec![Row::skipped(NAME, why)],
     };
     let template = Template::new(RecordType::default(), &Identity::of_this_process());
-    let mut record = template.record(&Entry::Phase(PHASE, &[]), Numbering::default());
+    let mut record = template.record(&Entry::Phase(phase(), &[]), Numbering::default());
     if let Err(why) = socket.send(&mut record) {
         return vec![Row::skipped(
             NAME,
@@ -130,36 +113,4 @@ fn paced(send: impl FnOnce() -> bool) -> f64 {
     let start = Instant::now();
     assert!(send(), "the kernel took it before");
     nanos(start.elapsed())
-}
-
-/// The floor: one system call, and no look at the answer.
-struct RawAudit {
-    socket: OwnedFd,
-    datagram: Vec<u8>,
-}
-
-impl RawAudit {
-    fn new(record: &Record) -> Self {
-        let socket = rustix::net::socket_with(
-            AddressFamily::NETLINK,
-            SocketType::RAW,
-            SocketFlags::CLOEXEC,
-            Some(netlink::AUDIT),
-        )
-        .expect("a socket");
-        let body = record.body().as_bytes();
-        let len = u32::try_from(16 + body.len() + 1).expect("a short text");
-        let mut datagram = len.to_ne_bytes().to_vec();
-        datagram.extend(record.record_type().number().to_ne_bytes());
-        datagram.extend(1_u16.to_ne_bytes()); // NLM_F_REQUEST
-        datagram.extend([0; 8]);
-        datagram.extend(body);
-        datagram.push(0);
-        Self { socket, datagram }
-    }
-
-    fn send(&self) -> bool {
-        let kernel = SocketAddrNetlink::new(0, 0);
-        rustix::net::sendto(&self.socket, &self.datagram, SendFlags::empty(), &kernel).is_ok()
-    }
 }

@@ -3,12 +3,12 @@
 use std::hint::black_box;
 
 use throughline_benches::{
-    events::{self, ACTS, TIME},
+    batches::encode_ten,
+    events::ACTS,
     floors::Copies,
     peers,
     rounds::{Rounds, cost},
 };
-use throughline_core::{Encoder, Event, Origin, Sequence};
 use throughline_protobuf::AgentSocket;
 
 use crate::report::{Row, time};
@@ -25,7 +25,13 @@ pub(crate) fn rows() -> Vec<Row> {
         60,
         20,
         &mut [
-            &mut || cost(EVENTS, || (0..BATCHES).for_each(|_| ours(&mut block))),
+            &mut || {
+                cost(EVENTS, || {
+                    (0..BATCHES).for_each(|_| {
+                        drop(encode_ten(&AgentSocket::default(), black_box(&mut block)))
+                    })
+                })
+            },
             &mut || {
                 cost(EVENTS, || {
                     for _ in 0..BATCHES {
@@ -64,27 +70,4 @@ pub(crate) fn rows() -> Vec<Row> {
             .at_least(ratio, limit, " x ours")
     };
     vec![row, peer("micropb", 2, 1.3), peer("prost", 3, 6.0)]
-}
-
-/// One batch, frame and all.
-#[inline]
-fn ours(block: &mut [u8]) {
-    let encoder = AgentSocket::default();
-    let mut end = AgentSocket::HEAD;
-    for (act, number) in black_box(&ACTS).iter().zip(1000..) {
-        let request = act.request();
-        let event = Event {
-            sequence: Sequence::new(number).unwrap_or(Sequence::MAX),
-            time: TIME,
-            request: &request,
-        };
-        let room = block.get_mut(end..).unwrap_or_default();
-        end += encoder.encode(&event, room).expect("room");
-    }
-    let process = events::process();
-    let origin = Origin {
-        session: events::session_id(),
-        process: &process,
-    };
-    black_box(encoder.seal(origin, block, AgentSocket::HEAD..end));
 }

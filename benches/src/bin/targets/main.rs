@@ -15,12 +15,13 @@ mod send;
 mod wake;
 
 use report::{Row, Verdict};
+use throughline_benches::proxies;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("--lend-proxy") => proxy::lend(),
-        Some("--serve-peer") => proxy::serve_peer(),
+        Some("--lend-proxy") => proxies::lend(),
+        Some("--serve-peer") => proxies::serve_peer(),
         _ => measure(&arguments),
     }
 }

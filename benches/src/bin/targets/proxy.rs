@@ -1,18 +1,10 @@
 //! The agent's proxy beside a minimal one, each a process of its own, under the same load in turn.
 
-use std::{
-    env, fs,
-    io::{self, BufRead, BufReader, Read},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, Stdio},
-    thread,
-    time::Duration,
-};
+use std::{env, fs, io, process::Command, time::Duration};
 
 use throughline_benches::{
-    load::{Load, upstream},
-    peers,
+    load::upstream,
+    proxies::{Proxy, Slice, agent},
     rounds::median,
 };
 
@@ -48,14 +40,14 @@ fn measure() -> Result<Vec<Row>, Box<dyn std::error::Error>> {
     peer.arg("--serve-peer");
     let mut proxies = Vec::new();
     for command in [whole, bare, peer] {
-        proxies.push(Proxy::start(command, upstream)?);
+        proxies.push(Proxy::start(command, upstream, CONNECTIONS)?);
     }
     let mut rounds: Vec<Vec<Slice>> = Vec::new();
     for _ in 0..ROUNDS {
         rounds.push(
             proxies
                 .iter_mut()
-                .map(Proxy::slice)
+                .map(|proxy| proxy.slice(SLICE))
                 .collect::<io::Result<_>>()?,
         );
     }
@@ -103,149 +95,4 @@ fn judge(rounds: &[Vec<Slice>], trail_len: u64) -> Vec<Row> {
         ))
         .at_most(extra, 3.0, " us more");
     vec![throughput, added]
-}
-
-struct Slice {
-    requests: f64,
-    rate: f64,
-    /// Processor time (seconds).
-    cpu: f64,
-}
-
-impl Slice {
-    /// Processor time a request (microseconds).
-    fn each(&self) -> f64 {
-        self.cpu * 1e6 / self.requests
-    }
-}
-
-/// A proxy in a process that ends when its standard input does.
-struct Proxy {
-    child: Child,
-    load: Load,
-}
-
-impl Proxy {
-    /// Starts it and reads where it listens from the first line of its standard output.
-    fn start(mut command: Command, upstream: SocketAddr) -> io::Result<Self> {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        if let Some(output) = child.stdout.take() {
-            BufReader::new(output).read_line(&mut line)?;
-        }
-        let address = line
-            .trim()
-            .trim_start_matches("http://")
-            .trim_end_matches('/');
-        let opened = address
-            .parse()
-            .map_err(|_| io::Error::other(format!("no proxy's address: {line:?}")))
-            .and_then(|address| Load::open(address, upstream, CONNECTIONS));
-        match opened {
-            Ok(load) => Ok(Self { child, load }),
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(error)
-            }
-        }
-    }
-
-    fn slice(&mut self) -> io::Result<Slice> {
-        let before = self.cpu()?;
-        let done = self.load.run(SLICE)?;
-        // The collector is some way behind.
-        thread::sleep(Duration::from_millis(20));
-        #[expect(clippy::cast_precision_loss, reason = "thousands")]
-        let requests = done.requests as f64;
-        Ok(Slice {
-            requests,
-            rate: requests / done.took.as_secs_f64(),
-            cpu: self.cpu()? - before,
-        })
-    }
-
-    /// What the process has used of the processors (seconds), all of its threads.
-    fn cpu(&self) -> io::Result<f64> {
-        let mut nanos = 0;
-        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let stat = fs::read_to_string(thread?.path().join("schedstat"))?;
-            let first = stat.split(' ').next().unwrap_or_default();
-            nanos += first.parse::<u64>().unwrap_or_default();
-        }
-        #[expect(clippy::cast_precision_loss, reason = "far from 2^53")]
-        let seconds = nanos as f64 / 1e9;
-        Ok(seconds)
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        // An error means that it has ended already.
-        let _ = self.child.wait();
-    }
-}
-
-/// The confined command: lends its proxy to whoever holds its standard input.
-pub(crate) fn lend() -> ExitCode {
-    match env::var("http_proxy").or_else(|_| env::var("HTTP_PROXY")) {
-        Ok(proxy) => println!("{proxy}"),
-        Err(_) => return ExitCode::FAILURE,
-    }
-    wait_for_the_end()
-}
-
-pub(crate) fn serve_peer() -> ExitCode {
-    let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)) else {
-        return ExitCode::FAILURE;
-    };
-    let Ok(address) = listener.local_addr() else {
-        return ExitCode::FAILURE;
-    };
-    println!("{address}");
-    thread::spawn(|| peers::proxy::serve(listener));
-    wait_for_the_end()
-}
-
-fn wait_for_the_end() -> ExitCode {
-    // Nothing is ever written there.
-    let _ = io::stdin().read(&mut [0]);
-    ExitCode::SUCCESS
-}
-
-/// The agent's program: built now if cargo runs this, or else the one that lies beside this one.
-fn agent() -> Result<PathBuf, Box<dyn std::error::Error>> {
-    let this = env::current_exe()?;
-    let folder = this.parent().ok_or("a program lies in a folder")?;
-    if let Some(cargo) = env::var_os("CARGO") {
-        let target = folder
-            .parent()
-            .ok_or("a profile's folder lies in another")?;
-        let built = Command::new(cargo)
-            .args([
-                "build",
-                "--release",
-                "--quiet",
-                "-p",
-                "throughline",
-                "--bin",
-                "throughline",
-            ])
-            .arg("--target-dir")
-            .arg(target)
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
-            .status()?;
-        if !built.success() {
-            return Err("the agent does not build".into());
-        }
-    }
-    let agent = folder.join("throughline");
-    match agent.exists() {
-        true => Ok(agent),
-        false => Err(format!("there is no {}: cargo build --release", agent.display()).into()),
-    }
 }

@@ -3,6 +3,7 @@
 mod interrupt;
 mod perform;
 mod plan;
+mod reason;
 mod report;
 mod result_file;
 mod step;
@@ -80,7 +81,7 @@ async fn make(
         transaction,
         op: &args.op,
         outcome: settled.outcome(),
-        reason: settled.reason().map(str::to_owned),
+        reason: settled.reason().cloned(),
         interrupted: runner.interrupted(),
         ran,
         started,
@@ -101,7 +102,7 @@ fn end(settled: Settled<'_>, report: &mut Report<'_>, file: Option<ResultFile>, 
     {
         report.file_failed(&error);
     }
-    witness.note(report.reason.as_deref(), report.file, settled.script());
+    witness.note(report.reason.as_ref(), report.file, settled.script());
     settled.record(report.outcome);
 }
 

@@ -1,6 +1,7 @@
 use throughline_core::{Applied, Broken, Captured, Outcome, Started, Transaction, Validated};
 
 use super::{
+    reason::Reason,
     step::{Ran, Runner, Step},
     witness::Witness,
 };
@@ -10,7 +11,7 @@ use crate::cli::TxnArgs;
 pub(super) struct Settled<'a> {
     last: Last<'a>,
     outcome: Outcome,
-    reason: Option<String>,
+    reason: Option<Reason>,
     script: Option<&'a str>,
 }
 
@@ -35,8 +36,8 @@ impl<'a> Settled<'a> {
     }
 
     /// Why it is not what was wanted.
-    pub(super) fn reason(&self) -> Option<&str> {
-        self.reason.as_deref()
+    pub(super) const fn reason(&self) -> Option<&Reason> {
+        self.reason.as_ref()
     }
 
     /// The command that led to the outcome, where it was one of its own.
@@ -128,23 +129,23 @@ impl<'a> Way<'a, '_> {
         }
     }
 
-    async fn undo(&mut self, broken: Open<'a, Broken>, reason: String) -> Settled<'a> {
+    async fn undo(&mut self, broken: Open<'a, Broken>, reason: Reason) -> Settled<'a> {
         let script = self.args.rollback.as_deref();
         let last = Last::Broken(broken);
         let Some(script) = script else {
             return Settled {
                 last,
                 outcome: Outcome::PartiallyApplied,
-                reason: Some(format!("{reason}, and there is no rollback")),
+                reason: Some(reason.with(", and there is no rollback")),
                 script: None,
             };
         };
-        tracing::warn!("{reason}: rolling back");
+        tracing::warn!("{}: rolling back", reason.text);
         let ran = self.runner.run(Step::Rollback, Some(script)).await;
         let (outcome, reason) = if ran.is_done() {
             (Outcome::RolledBack, reason)
         } else {
-            (Outcome::RollbackFailed, format!("{reason}, {ran}"))
+            (Outcome::RollbackFailed, reason.and(&Reason::failed(&ran)))
         };
         self.ran.push(ran);
         Settled {
@@ -156,17 +157,15 @@ impl<'a> Way<'a, '_> {
     }
 
     /// Runs a step, and notes for its record what it was; tells why the next is not to follow.
-    async fn trouble(&mut self, step: Step, script: Option<&'a str>) -> Option<String> {
+    async fn trouble(&mut self, step: Step, script: Option<&'a str>) -> Option<Reason> {
         let ran = self.runner.run(step, script).await;
-        let is_interrupted = self.runner.is_interrupted().await;
+        self.runner.look_for_signals().await;
         let reason = match (self.runner.interrupted(), ran.is_done()) {
-            (Some(signal), _) if is_interrupted => {
-                Some(format!("{signal} during {}", step.as_str()))
-            }
-            (_, true) => None,
-            (_, false) => Some(ran.to_string()),
+            (Some(signal), _) => Some(Reason::interrupted(step, signal)),
+            (None, true) => None,
+            (None, false) => Some(Reason::failed(&ran)),
         };
-        let failure = reason.as_deref().filter(|_| !ran.is_done());
+        let failure = reason.as_ref().filter(|_| !ran.is_done());
         self.witness.note(failure, None, script);
         self.ran.push(ran);
         reason

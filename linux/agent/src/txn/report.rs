@@ -10,6 +10,7 @@ use throughline_audit::Counters;
 use throughline_core::{Outcome, TransactionId};
 
 use super::{
+    reason::Reason,
     result_file::ResultError,
     step::{End, Ran},
 };
@@ -21,7 +22,7 @@ pub(super) struct Report<'a> {
     pub(super) op: &'a str,
     pub(super) outcome: Outcome,
     /// Why it is not committed.
-    pub(super) reason: Option<String>,
+    pub(super) reason: Option<Reason>,
     /// The signal that asked for the end.
     pub(super) interrupted: Option<&'static str>,
     pub(super) ran: Vec<Ran>,
@@ -38,11 +39,11 @@ impl Report<'_> {
     /// whoever waits for the file is not told of it; one that was not remains what it is.
     pub(super) fn file_failed(&mut self, error: &ResultError) {
         self.file_error = Some(error.to_string());
-        let before = match &self.reason {
-            Some(reason) => reason.clone(),
-            None => format!("{}, but not for good", self.outcome),
-        };
-        self.reason = Some(format!("{before}: {error}"));
+        let result = Reason::result(error.cause(), error.to_string());
+        self.reason = Some(match self.reason.take() {
+            Some(reason) => reason.and(&result),
+            None => result,
+        });
         if self.outcome.is_success() {
             self.outcome = Outcome::Errored;
         }
@@ -55,7 +56,7 @@ impl Report<'_> {
             "op": self.op,
             "outcome": self.outcome.as_str(),
             "success": self.outcome.is_success(),
-            "reason": self.reason,
+            "reason": self.reason.as_ref().map(|reason| &reason.text),
             "signal": self.interrupted,
             "started": self.started.to_string(),
             "ended": self.ended.to_string(),
@@ -89,7 +90,7 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.op, self.outcome)?;
         if let Some(reason) = &self.reason {
-            write!(f, " ({reason})")?;
+            write!(f, " ({})", reason.text)?;
         }
         write!(f, ", transaction {}", self.transaction)
     }

@@ -86,6 +86,13 @@ pub(super) struct ResultError {
     error: io::Error,
 }
 
+impl ResultError {
+    /// What the system said.
+    pub(super) const fn cause(&self) -> &io::Error {
+        &self.error
+    }
+}
+
 impl Error for ResultError {}
 
 impl fmt::Display for ResultError {

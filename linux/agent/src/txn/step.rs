@@ -94,12 +94,11 @@ impl Runner {
         self.interrupted
     }
 
-    /// Whether it was asked to end.
-    pub(super) async fn is_interrupted(&mut self) -> bool {
+    /// Takes note of a signal that came between two steps.
+    pub(super) async fn look_for_signals(&mut self) {
         if self.interrupted.is_none() {
             self.interrupted = self.interrupts.arrived().await;
         }
-        self.interrupted.is_some()
     }
 
     /// Runs a step to its end. Only a rollback goes on when the program is asked to end.
@@ -171,16 +170,15 @@ impl Runner {
     }
 }
 
-/// Ends what a step has left behind, so that it does not go on while it is rolled back.
+/// Waits for what a step has left behind, and ends it at last, so that it does not go on while it is
+/// rolled back.
 async fn end_group(group: Pid) {
     let start = Instant::now();
-    let mut last = Signal::TERM;
-    // Those that nobody has waited for are there as well, and nothing ends them.
+    // Those that have ended and that nobody has waited for are there as well, and nothing helps.
     while test_kill_process_group(group).is_ok() && start.elapsed() < 2 * GRACE {
         if start.elapsed() >= GRACE {
-            last = Signal::KILL;
+            signal(Some(group), Signal::KILL);
         }
-        signal(Some(group), last);
         sleep(TICK).await;
     }
 }

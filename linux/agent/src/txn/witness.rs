@@ -3,6 +3,7 @@ use std::{cell::RefCell, os::unix::ffi::OsStrExt, path::Path, time::Duration};
 use throughline_audit::{Counters, Extra, Field};
 use throughline_core::{PhaseEmitter, PhaseRecord};
 
+use super::reason::Reason;
 use crate::kernel::Emitter;
 
 /// Adds to each record what there is to say of its phase.
@@ -23,9 +24,9 @@ impl Witness {
     ///
     /// The reason goes first, so that a long command is what is cut for want of room. Whoever may
     /// read the log could read the command anyway, in the list of processes, while it ran.
-    pub(super) fn note(&self, reason: Option<&str>, file: Option<&Path>, script: Option<&str>) {
+    pub(super) fn note(&self, reason: Option<&Reason>, file: Option<&Path>, script: Option<&str>) {
         let notes = [
-            (Field::Reason, reason.map(str::as_bytes)),
+            (Field::Reason, reason.map(|reason| reason.word.as_bytes())),
             (Field::File, file.map(|file| file.as_os_str().as_bytes())),
             (Field::Command, script.map(str::as_bytes)),
         ];
