@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "the macros make public items")]
 
 use std::{
+    hint::black_box,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -29,16 +30,20 @@ fn emit(c: &mut Criterion) {
     let emitter = Options::new().start_thread().expect("a thread");
     let record = phase();
     group.bench_function("ours", |b| {
-        b.iter_custom(|n| bursts(n, || emitter.emit(&record)))
+        b.iter_custom(|n| bursts(n, || emitter.emit(&record)));
     });
     let (sender, receiver) = mpsc::sync_channel(1024);
     thread::spawn(move || {
-        receiver
-            .iter()
-            .for_each(|record| drop(std::hint::black_box(record)))
+        for record in receiver {
+            black_box(record);
+        }
     });
     group.bench_function("peer std sync_channel", |b| {
-        b.iter_custom(|n| bursts(n, || drop(sender.try_send(record))));
+        b.iter_custom(|n| {
+            bursts(n, || {
+                black_box(sender.try_send(record).is_ok());
+            })
+        });
     });
     group.finish();
 }

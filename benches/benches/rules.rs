@@ -20,7 +20,7 @@ fn rules(c: &mut Criterion) {
         b.iter(|| first_match(black_box(&rules), "GET", black_box(&url)).is_none());
     });
     group.bench_function("parse a URL", |b| {
-        b.iter(|| Url::parse(black_box(URL)).is_ok())
+        b.iter(|| Url::parse(black_box(URL)).is_ok());
     });
     let one = [Rule::parse("domain=*.example.com path=/v1/*").expect("a rule")];
     group.bench_function("one that matches", |b| {

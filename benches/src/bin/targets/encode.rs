@@ -27,9 +27,9 @@ pub(crate) fn rows() -> Vec<Row> {
         &mut [
             &mut || {
                 cost(EVENTS, || {
-                    (0..BATCHES).for_each(|_| {
-                        drop(encode_ten(&AgentSocket::default(), black_box(&mut block)))
-                    })
+                    for _ in 0..BATCHES {
+                        black_box(encode_ten(&AgentSocket::default(), black_box(&mut block)));
+                    }
                 })
             },
             &mut || {
