@@ -1,6 +1,6 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 
 use crate::{
     advice::{count, session},
@@ -203,7 +203,7 @@ pub(crate) struct BridgeArgs {
 #[command(after_help = TXN_EXAMPLES)]
 pub(crate) struct TxnArgs {
     /// What the change is called in the records
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) op: String,
 
     /// Keep what is there now
