@@ -69,8 +69,8 @@ impl<'a> Text<'a> {
     /// Writes the text to the front of `out` and returns its length (bytes), or `None` if `out`
     /// is shorter than [`len`](Text::len); `out` may then hold a part of it.
     // Always, since a call needs the text in memory, and its copy there waits for the moves that
-    // have just made it.
-    #[inline(always)]
+    // have just made it. A small processor has no such moves, and little room for code.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn write(&self, out: &mut [u8]) -> Option<usize> {
         if self.len != self.bytes.len() {
             return self.write_pieces(out);

@@ -6,7 +6,7 @@ use throughline_core::{
 };
 
 use crate::{
-    Header, Tag, usual,
+    Header, Tag,
     wire::{Run, Writer, varint_len, wide},
 };
 
@@ -54,10 +54,14 @@ impl Encoder for AgentSocket {
 
     #[inline]
     fn encode(&self, event: &Event<'_>, out: &mut [u8]) -> Result<usize, TooLong> {
-        match usual::encode(event, out) {
-            Some(len) if len <= Self::FRAME_MAX => Ok(len),
-            _ => encode_any(event, out),
+        // A small processor would rather have the room than the speed.
+        #[cfg(target_pointer_width = "64")]
+        if let Some(len) = crate::usual::encode(event, out)
+            && len <= Self::FRAME_MAX
+        {
+            return Ok(len);
         }
+        encode_any(event, out)
     }
 
     fn seal(
@@ -95,7 +99,7 @@ impl Encoder for AgentSocket {
 }
 
 /// Writes any event at all.
-#[cold]
+#[cfg_attr(target_pointer_width = "64", cold)]
 fn encode_any(event: &Event<'_>, out: &mut [u8]) -> Result<usize, TooLong> {
     let plan = Plan::of(event);
     let available = out.len().min(AgentSocket::FRAME_MAX);

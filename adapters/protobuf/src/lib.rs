@@ -64,6 +64,7 @@
 mod decode;
 mod encode;
 mod frame;
+#[cfg(target_pointer_width = "64")]
 mod usual;
 mod wire;
 

@@ -39,7 +39,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) const EMPTY: Self = Self { bytes: 0, bits: 0 };
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) const fn of_byte(byte: u8) -> Self {
         Self {
             bytes: u64::from_le_bytes([byte, 0, 0, 0, 0, 0, 0, 0]),
@@ -48,6 +48,7 @@ impl Run {
     }
 
     /// The low `len` of these eight bytes (bytes, 0..=8).
+    #[cfg(target_pointer_width = "64")]
     #[inline]
     pub(crate) const fn of_bytes(bytes: u64, len: u32) -> Self {
         Self {
@@ -57,7 +58,7 @@ impl Run {
     }
 
     /// A varint of up to eight bytes, which is what holds 56 bits.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) const fn of_varint(value: u64) -> Self {
         if value < 0x80 {
             return Self {
@@ -84,7 +85,7 @@ impl Run {
     }
 
     /// `self` and then `next`.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) const fn then(self, next: Self) -> Self {
         Self {
             bytes: self.bytes | next.bytes.wrapping_shl(self.bits),
@@ -93,13 +94,13 @@ impl Run {
     }
 
     /// A tag of a field below 16 and a varint.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) const fn field(tag: u8, value: u64) -> Self {
         Self::of_byte(tag).then(Self::of_varint(value))
     }
 
     /// A varint field that is absent if it is zero, as proto3 has it.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) const fn uint(tag: u8, value: u64) -> Self {
         match value {
             0 => Self::EMPTY,
@@ -108,7 +109,7 @@ impl Run {
     }
 
     /// How many bytes it takes (bytes, 0..=8).
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) fn len(self) -> usize {
         usize::try_from(self.bits >> 3).unwrap_or_default()
     }
@@ -134,7 +135,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a run. Where there is room for eight bytes, eight are written and the next write goes
     /// over those that are not part of the run.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn run(&mut self, run: Run) -> Option<()> {
         let rest = self.out.get_mut(self.at..)?;
         match rest.first_chunk_mut() {
@@ -177,7 +178,7 @@ impl<'a> Writer<'a> {
         self.varint(value)
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn text(&mut self, text: &Text<'_>) -> Option<()> {
         let written = text.write(self.out.get_mut(self.at..)?)?;
         self.at = self.at.wrapping_add(written);
@@ -244,7 +245,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn varint(&mut self) -> Result<u64, DecodeError> {
         match self.rest.split_first() {
             // Tags and lengths nearly always.
