@@ -12,7 +12,7 @@ fn encode(c: &mut Criterion) {
     let mut group = c.benchmark_group("encode a batch of 10");
     group.throughput(Throughput::Elements(10));
     let mut block = vec![0; 4096];
-    group.bench_function("ours, protobuf", |b| {
+    group.bench_function("ours", |b| {
         b.iter(|| encode_ten(&AgentSocket::default(), black_box(&mut block)));
     });
     group.bench_function("ours, postcard", |b| {

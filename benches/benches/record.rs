@@ -47,7 +47,7 @@ fn batches(events: u64, mut record: impl FnMut(usize), mut between: impl FnMut()
 fn clocks(c: &mut Criterion) {
     let mut group = c.benchmark_group("record");
     let trail = trails::on_host();
-    group.bench_function("ours, realtime clock", |b| {
+    group.bench_function("ours", |b| {
         b.iter_custom(|n| {
             batches(
                 n,
