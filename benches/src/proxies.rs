@@ -159,6 +159,11 @@ fn wait_for_the_end() -> ExitCode {
 pub fn agent() -> Result<PathBuf, Box<dyn std::error::Error>> {
     let this = env::current_exe()?;
     let folder = this.parent().ok_or("a program lies in a folder")?;
+    // A bench lies in a folder of its profile's, the agent in that itself.
+    let folder = match folder.ends_with("deps") {
+        true => folder.parent().ok_or("deps lies in a profile's folder")?,
+        false => folder,
+    };
     if let Some(cargo) = env::var_os("CARGO") {
         let target = folder
             .parent()
