@@ -24,10 +24,9 @@ pub fn encode_ten<E: Encoder>(encoder: &E, block: &mut [u8]) -> Range<usize> {
         let room = block.get_mut(end..).unwrap_or_default();
         end += encoder.encode(&event, room).expect("room");
     }
-    let process = events::process();
     let origin = Origin {
         session: events::session_id(),
-        process: &process,
+        process: events::process(),
     };
     encoder.seal(origin, block, E::HEAD..end).expect("room")
 }

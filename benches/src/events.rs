@@ -1,5 +1,7 @@
 //! The events that are measured: requests to a few APIs, about 114 bytes each once encoded.
 
+use std::sync::LazyLock;
+
 use throughline_core::{HttpRequest, MatchedRule, ProcessName, Session, SessionId, Timestamp};
 use uuid::Uuid;
 
@@ -66,8 +68,9 @@ pub const SESSION_TEXT: &str = "0c4e1111-2222-4333-8444-555566667777";
 
 /// The confined program.
 #[must_use]
-pub fn process() -> ProcessName {
-    ProcessName::of_command(PROCESS)
+pub fn process() -> &'static ProcessName {
+    static NAME: LazyLock<ProcessName> = LazyLock::new(|| ProcessName::of_command(PROCESS));
+    &NAME
 }
 
 /// Its name.

@@ -6,7 +6,7 @@ use throughline_core::{
     Clock, Encoder, Entropy, Fate, Instant, Platform, Report, Source, Timestamp, Trail,
 };
 use throughline_protobuf::AgentSocket;
-use throughline_socket::{FutexMutex, Host};
+use throughline_socket::{Host, HostMutex};
 
 use crate::events::{self, TIME};
 
@@ -16,7 +16,7 @@ pub const BLOCKS: usize = 64;
 pub const BLOCK: usize = 32_772;
 
 /// A trail as the agent has it, with one receiver.
-pub type BenchTrail<P = Host, E = AgentSocket> = Trail<FutexMutex, P, E, Box<[u8]>, BLOCKS>;
+pub type BenchTrail<P = Host, E = AgentSocket> = Trail<HostMutex, P, E, Box<[u8]>, BLOCKS>;
 
 /// A trail on this machine with all of its blocks.
 ///
@@ -37,7 +37,7 @@ pub fn on_host() -> Arc<BenchTrail> {
 pub fn with<P: Platform, E: Encoder>(platform: P, encoder: E) -> BenchTrail<P, E> {
     let trail = Trail::new(platform, encoder)
         .with_session(events::session())
-        .with_process(events::process());
+        .with_process(events::process().clone());
     for _ in 0..BLOCKS {
         assert!(trail.lane(0).lend(vec![0; BLOCK].into()).is_ok());
     }

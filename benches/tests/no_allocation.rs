@@ -52,7 +52,6 @@ fn to_record_seal_and_settle() {
 fn to_encode_and_seal() {
     let encoder = AgentSocket::default();
     let mut block = vec![0; 32_768];
-    let process = events::process();
     let allocations = count(|| {
         let mut end = AgentSocket::HEAD;
         for number in 0..100 {
@@ -67,7 +66,7 @@ fn to_encode_and_seal() {
         }
         let origin = Origin {
             session: events::session_id(),
-            process: &process,
+            process: events::process(),
         };
         assert!(
             encoder

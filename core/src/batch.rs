@@ -126,11 +126,14 @@ impl<B: Block> OpenBlock<B> {
         event: &Event<'_>,
     ) -> Result<(), TooLong> {
         let batch = &mut self.batch;
-        let room = batch.block.as_mut().get_mut(batch.span.end..self.limit);
-        let written = encoder.encode(event, room.unwrap_or_default())?;
-        batch.span.end = batch.span.end.saturating_add(written);
+        let end = batch.span.end;
+        // The events end at the limit or before it.
+        let room = batch.block.as_mut().get_mut(end..self.limit);
+        let written = encoder.encode(event, room.ok_or(TooLong::NO_ROOM)?)?;
+        // Neither can wrap: what was written is within the block, and takes a byte at least.
+        batch.span.end = end.wrapping_add(written);
         batch.last = event.sequence;
-        batch.count = batch.count.saturating_add(1);
+        batch.count = batch.count.wrapping_add(1);
         Ok(())
     }
 

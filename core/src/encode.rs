@@ -79,6 +79,13 @@ pub struct TooLong {
     pub available: usize,
 }
 
+impl TooLong {
+    pub(crate) const NO_ROOM: Self = Self {
+        needed: 1,
+        available: 0,
+    };
+}
+
 impl fmt::Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -25,6 +25,15 @@ impl Sequence {
         }
     }
 
+    /// The sequence number `value`, or `None` above `self`.
+    pub(crate) const fn at_most(self, value: u32) -> Option<Self> {
+        if value <= self.0 {
+            Some(Self(value))
+        } else {
+            None
+        }
+    }
+
     /// The value, in 0..=2^31-1.
     #[must_use]
     pub const fn value(self) -> u32 {

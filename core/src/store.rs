@@ -15,6 +15,7 @@ pub(crate) struct Store<B, const BLOCKS: usize> {
     lent: usize,
     ledger: Ledger,
     accounts: Deque<Account, SESSIONS>,
+    next: Next,
     totals: Totals,
     /// What an event that finds no room is lost to.
     full: Cause,
@@ -43,12 +44,28 @@ pub struct Totals {
     pub forgotten_sessions: u64,
 }
 
+/// The event that should come next: that of the session that is recorded now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Next {
+    /// 0 before there is a session.
+    generation: u32,
+    /// How many numbers were given out, as far as the store has seen them.
+    number: u32,
+}
+
+impl Next {
+    const NONE: Self = Self {
+        generation: 0,
+        number: 0,
+    };
+}
+
 /// What is known of a session that has not been reported to its end.
 #[derive(Clone, Copy, Debug)]
 struct Account {
     generation: u32,
     session: SessionId,
-    /// Numbers given out, as far as this store has seen them.
+    /// Numbers given out; known once the session is closed.
     recorded: u32,
     written: u32,
     lost: u32,
@@ -64,6 +81,7 @@ impl<B, const BLOCKS: usize> Store<B, BLOCKS> {
             lent: 0,
             ledger: Ledger::new(),
             accounts: Deque::new(),
+            next: Next::NONE,
             totals: Totals {
                 written: 0,
                 lost: 0,
@@ -108,26 +126,44 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
         Ok(())
     }
 
-    /// Writes one event, or counts it as lost. Returns whether a frame has become ready to leave.
+    /// Writes one event, or counts it as lost. Returns whether a flusher is to be woken.
     #[inline]
     pub(crate) fn push<E: Encoder>(&mut self, encoder: &E, entry: &Entry<'_>) -> bool {
+        let expected = self.next.number == entry.event.sequence.value()
+            && self.next.generation == entry.generation;
+        if expected
+            && let Some(open) = &mut self.open
+            && (!open.reserved || entry.event.request.decision().is_denied())
+        {
+            // Below 2^31, as every sequence number.
+            self.next.number = self.next.number.wrapping_add(1);
+            return match open.append(encoder, &entry.event) {
+                Ok(()) => open.is_full::<E>() && self.seal_open(),
+                Err(_) => self.push_to_new(encoder, *entry),
+            };
+        }
+        self.push_slowly(encoder, *entry)
+    }
+
+    /// An event that opens a session or a block, or is lost.
+    #[cold]
+    fn push_slowly<E: Encoder>(&mut self, encoder: &E, entry: Entry<'_>) -> bool {
         if self.closed {
             // The session has ended: nobody is told any more, but the count is kept.
             add(&mut self.totals.lost, 1);
             return false;
         }
-        self.enter(entry);
-        let denied = entry.event.request.decision().is_denied();
+        self.enter(&entry);
         if let Some(open) = &mut self.open {
-            if open.reserved && !denied {
-                self.lose(entry);
+            if open.reserved && !entry.event.request.decision().is_denied() {
+                self.lose(&entry);
                 return false;
             }
             if open.append(encoder, &entry.event).is_ok() {
                 return open.is_full::<E>() && self.seal_open();
             }
         }
-        self.push_to_new(encoder, entry, denied)
+        self.push_to_new(encoder, entry)
     }
 
     /// The oldest thing that can leave: losses that come first, the oldest batch, the end of a
@@ -179,10 +215,9 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
 
     /// Ends the current session: what is recorded from now on is lost.
     pub(crate) fn close(&mut self) {
+        self.seal_open();
         self.closed = true;
-        if let Some(account) = self.accounts.back_mut() {
-            account.closed = true;
-        }
+        self.close_session();
     }
 
     /// Counts everything that is still here as lost.
@@ -195,25 +230,11 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
 
     /// Makes sure that the event's session is the current one, and that no number before the
     /// event's is unaccounted for.
-    #[inline]
     fn enter(&mut self, entry: &Entry<'_>) {
-        let number = entry.event.sequence.value();
-        if let Some(account) = self.accounts.back_mut()
-            && account.generation == entry.generation
-            && account.recorded == number
-        {
-            account.recorded = number.saturating_add(1);
-            return;
-        }
-        self.enter_slowly(entry, number);
-    }
-
-    #[cold]
-    fn enter_slowly(&mut self, entry: &Entry<'_>, number: u32) {
-        if self.current() != Some(entry.generation) {
+        if self.next.generation != entry.generation {
             self.open_session(entry);
         }
-        let seen = self.accounts.back().map_or(0, |account| account.recorded);
+        let (seen, number) = (self.next.number, entry.event.sequence.value());
         // Numbers can be missing only if the encoder called back into the trail.
         if let (Some(first), Some(last)) = (Sequence::new(seen), number.checked_sub(1))
             && seen < number
@@ -227,17 +248,16 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
             };
             self.add_loss(entry.generation, loss);
         }
-        if let Some(account) = self.accounts.back_mut() {
-            account.recorded = number.saturating_add(1);
-        }
+        self.next.number = number.saturating_add(1);
     }
 
-    #[cold]
     fn open_session(&mut self, entry: &Entry<'_>) {
         self.seal_open();
-        if let Some(account) = self.accounts.back_mut() {
-            account.closed = true;
-        }
+        self.close_session();
+        self.next = Next {
+            generation: entry.generation,
+            number: 0,
+        };
         if self.accounts.is_full()
             && let Some(oldest) = self.accounts.pop_front()
         {
@@ -255,18 +275,27 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
         });
     }
 
+    fn close_session(&mut self) {
+        if let Some(account) = self.accounts.back_mut()
+            && !account.closed
+        {
+            account.recorded = self.next.number;
+            account.closed = true;
+        }
+    }
+
     #[cold]
-    fn push_to_new<E: Encoder>(&mut self, encoder: &E, entry: &Entry<'_>, denied: bool) -> bool {
+    fn push_to_new<E: Encoder>(&mut self, encoder: &E, entry: Entry<'_>) -> bool {
         let reserved = self.free.len() <= self.reserve();
-        if reserved && !denied {
-            self.lose(entry);
+        if reserved && !entry.event.request.decision().is_denied() {
+            self.lose(&entry);
             return false;
         }
         let Some(block) = self.free.pop() else {
-            self.lose(entry);
+            self.lose(&entry);
             return false;
         };
-        match self.begin(encoder, block, entry) {
+        match self.begin(encoder, block, &entry) {
             Ok(mut open) => {
                 let ready = self.seal_open();
                 open.reserved = reserved;
@@ -275,7 +304,7 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
             }
             Err(block) => {
                 self.reclaim(block);
-                self.lose(entry);
+                self.lose(&entry);
                 false
             }
         }
@@ -318,13 +347,20 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
         }
     }
 
-    /// Moves the open batch to those that are ready to leave; returns whether there was one.
+    /// Moves the open batch, if there is one, to those that are ready to leave; returns whether they
+    /// have become so many that a flusher should not wait for its timer.
     fn seal_open(&mut self) -> bool {
         let Some(open) = self.open.take() else {
             return false;
         };
         // There are as many places as blocks.
-        self.sealed.push_back(open.close()).is_ok()
+        let _ = self.sealed.push_back(open.close());
+        self.sealed.len() >= self.watermark()
+    }
+
+    /// So many batches that are ready are worth a wake (count, at least 1).
+    fn watermark(&self) -> usize {
+        (self.lent / WAKE_AT_ONE_IN).max(1)
     }
 
     fn losses_come_first(&self) -> bool {
@@ -374,10 +410,6 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
         ))
     }
 
-    fn current(&self) -> Option<u32> {
-        Some(self.accounts.back()?.generation)
-    }
-
     fn account(&mut self, generation: u32) -> Option<&mut Account> {
         self.accounts
             .iter_mut()
@@ -405,6 +437,11 @@ pub(crate) enum Taken<B> {
 
 /// One block in so many, rounded up, is kept for denied events; a single block is not.
 const RESERVED_ONE_IN: usize = 8;
+
+/// A flusher is woken once one block in so many is full. A wake costs whoever makes it as much as a
+/// hundred events, so there should be far fewer of them than one in a thousand events; and what is
+/// left of the store is room enough for the flusher to come.
+const WAKE_AT_ONE_IN: usize = 8;
 
 /// Sessions that a store remembers until their end is reported (count). Each has 2^31 numbers unless
 /// the user of the trail wants less, so this many last for as long as a receiver may be away.

@@ -34,6 +34,19 @@ impl<'a> Text<'a> {
         self.len
     }
 
+    /// The bytes, if the text is these and nothing else: nothing was repaired or cut.
+    ///
+    /// For encoders that write the usual text in a way of their own.
+    #[inline]
+    #[must_use]
+    pub const fn plain(&self) -> Option<&'a [u8]> {
+        if self.len == self.bytes.len() {
+            Some(self.bytes)
+        } else {
+            None
+        }
+    }
+
     /// Whether there is no text.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

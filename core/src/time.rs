@@ -45,6 +45,14 @@ impl Timestamp {
         nanos(self.seconds, self.nanos)
     }
 
+    /// This point, or `other` if that is later.
+    #[inline]
+    pub(crate) const fn or_later(self, other: Self) -> Self {
+        let is_later = other.seconds > self.seconds
+            || (other.seconds == self.seconds && other.nanos > self.nanos);
+        if is_later { other } else { self }
+    }
+
     /// Whole seconds since the epoch.
     #[inline]
     #[must_use]

@@ -11,10 +11,11 @@ use crate::{
 
 /// What a trail asks of the machine that it runs on.
 ///
-/// `wake` is called when a frame has become ready to leave, at most once a frame and never for a
-/// single event, with no lock held. It must return at once.
+/// `wake` is called when a frame has become ready to leave and one block in eight of its lane is full
+/// (rounded down, at least one), so at most once a frame and never for a single event. No lock is held
+/// then. It must return at once.
 pub trait Platform: Clock + Entropy {
-    /// Tells the flusher of `lane` that a frame is ready, if it waits.
+    /// Tells the flusher of `lane` that frames are ready, if it waits.
     fn wake(&self, lane: usize);
 }
 
@@ -73,7 +74,7 @@ struct State<B, const BLOCKS: usize, const LANES: usize> {
 /// Where the next number comes from.
 #[derive(Clone, Copy, Debug)]
 struct Numbers {
-    /// 0 for the first session of the trail, 1 for the next, ...
+    /// 1 for the first session of the trail, 2 for the next, ...
     generation: u32,
     /// How many numbers the session has given out, which is the next number.
     recorded: u32,
@@ -86,7 +87,7 @@ impl<M: RawMutex, P, E, B, const BLOCKS: usize, const LANES: usize>
     /// A trail whose session is drawn when it is first needed, with nothing lent to it yet.
     pub const fn new(platform: P, encoder: E) -> Self {
         let numbers = Numbers {
-            generation: 0,
+            generation: 1,
             recorded: 0,
             latest: Timestamp::EPOCH,
         };
@@ -195,15 +196,15 @@ where
         time: Timestamp,
         request: &'r HttpRequest<'r>,
     ) -> Entry<'r> {
-        let session = match state.session.get() {
-            Some(session) if state.numbers.get().recorded <= self.last_number.value() => session,
+        let next = self.last_number.at_most(state.numbers.get().recorded);
+        let (session, sequence) = match (state.session.get(), next) {
+            (Some(session), Some(sequence)) => (session, sequence),
             _ => self.turn_over(state),
         };
         let mut numbers = state.numbers.get();
-        // Never above the last number, which is a sequence number.
-        let sequence = Sequence::new(numbers.recorded).unwrap_or(Sequence::MAX);
-        numbers.recorded = numbers.recorded.saturating_add(1);
-        numbers.latest = numbers.latest.max(time);
+        // No more than the last number and one, which is 2^31 at most.
+        numbers.recorded = numbers.recorded.wrapping_add(1);
+        numbers.latest = numbers.latest.or_later(time);
         state.numbers.set(numbers);
         Entry {
             generation: numbers.generation,
@@ -216,12 +217,12 @@ where
         }
     }
 
-    /// Opens the first session, or the one after the last number.
+    /// Opens the first session, or the one after the last number; returns it with its first number.
     // Drawing a session sets single bytes of it. Inlined, that would have every event's session copied
     // in pieces, each of which waits for the last.
     #[cold]
     #[inline(never)]
-    fn turn_over(&self, state: &State<B, BLOCKS, LANES>) -> Session {
+    fn turn_over(&self, state: &State<B, BLOCKS, LANES>) -> (Session, Sequence) {
         if state.session.take().is_some() {
             let numbers = state.numbers.get();
             state.numbers.set(Numbers {
@@ -230,7 +231,7 @@ where
                 ..numbers
             });
         }
-        self.session_of(state)
+        (self.session_of(state), Sequence::ZERO)
     }
 
     /// The session; drawn now if there is none yet.
@@ -243,7 +244,7 @@ where
         session
     }
 
-    /// Gives the event to each lane; tells for each whether a frame has become ready.
+    /// Gives the event to each lane; tells for each whether its flusher is to be woken.
     ///
     /// Were the encoder to call back into the trail, its event would be numbered and, the stores
     /// being in use, not kept; they find the number missing and count it as lost.

@@ -8,9 +8,9 @@ use throughline_core::{
 };
 use throughline_testkit::{FaultyLink, Lines, Mood, Virtual};
 
-type TestTrail = Trail<NoopRawMutex, Virtual, Lines, Box<[u8]>, 4>;
+type TestTrail = Trail<NoopRawMutex, Virtual, Lines, Box<[u8]>, 32>;
 
-/// A trail with four blocks, its flusher, and its link.
+/// A trail with some blocks, its flusher, and its link.
 struct Line {
     trail: TestTrail,
     flusher: Flusher<Box<[u8]>>,
@@ -19,8 +19,12 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
+        Self::with_blocks(4)
+    }
+
+    fn with_blocks(blocks: usize) -> Self {
         let trail = TestTrail::new(Virtual::new(7), Lines);
-        for _ in 0..4 {
+        for _ in 0..blocks {
             trail.lane(0).lend(vec![0; 400].into()).unwrap();
         }
         Self {
@@ -109,6 +113,37 @@ fn a_full_frame_wakes_the_flusher_once_and_leaves_at_once() {
     assert_eq!(
         Line::numbers(line.carried()[0]),
         (0..10).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_large_store_wakes_the_flusher_when_an_eighth_of_it_is_full() {
+    let mut line = Line::with_blocks(32);
+    let _ = line.turn();
+    // Ten events make a frame.
+    line.record(39);
+    assert_eq!(line.trail.platform().wakes(), 0, "three frames wait");
+    line.record(1);
+    assert_eq!(line.trail.platform().wakes(), 1);
+    line.record(10);
+    assert_eq!(line.trail.platform().wakes(), 2, "once a frame at most");
+    let _ = line.turn();
+    assert_eq!(
+        Line::numbers(line.carried()[0]),
+        (0..50).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn full_frames_below_the_watermark_leave_within_the_greatest_age() {
+    let mut line = Line::with_blocks(32);
+    let _ = line.turn();
+    line.record(20);
+    assert_eq!(line.trail.platform().wakes(), 0);
+    assert!(line.wait() <= Settings::DEFAULT.max_age);
+    assert_eq!(
+        Line::numbers(line.carried()[0]),
+        (0..20).collect::<Vec<_>>()
     );
 }
 

@@ -16,7 +16,7 @@ use std::{
 
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use throughline_core::{Clock, Failure, Flusher, Next, Totals, Trail, turn};
-use throughline_socket::{FlushThread, FutexMutex, Host, SocketLink};
+use throughline_socket::{FlushThread, Host, HostMutex, SocketLink};
 use throughline_testkit::{
     FaultyLink, Lines, Mood, Virtual,
     driver_suite::{self, Finished, SETTINGS, Subject},
@@ -129,7 +129,7 @@ impl Subject for Turns {
 
 /// The flush thread, and a listener that reads what it writes.
 struct Thread {
-    trail: Arc<Trail<FutexMutex, Host, Lines, Box<[u8]>, 4>>,
+    trail: Arc<Trail<HostMutex, Host, Lines, Box<[u8]>, 4>>,
     thread: Option<FlushThread>,
     folder: tempfile::TempDir,
     receiver: Option<Receiver>,

@@ -31,7 +31,7 @@ pub struct Ended {
 /// called for `lane` and everything is written or the time to drain is over.
 ///
 /// This is the drive loop of core's docs with each wait an `await`: it sleeps until the flusher's own
-/// timer, until a frame is ready, or until the line takes bytes, and recording an event does not wake
+/// timer, until enough frames are ready, or until the line takes bytes, and recording an event does not wake
 /// it. It needs no executor in particular and allocates nothing. With a lane that the device does not
 /// have it ends at once.
 pub async fn drive<M, S, L, const LANES: usize>(

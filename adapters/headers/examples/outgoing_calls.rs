@@ -11,11 +11,11 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use throughline_core::{HttpRequest, MatchedRule, Settings, Trail};
 use throughline_headers::{MapInjector, Names, StampLayer};
 use throughline_protobuf::AgentSocket;
-use throughline_socket::{FlushThread, FutexMutex, Host, SocketLink};
+use throughline_socket::{FlushThread, Host, HostMutex, SocketLink};
 use tokio::{net::TcpListener, signal};
 use tower::{Layer, ServiceExt};
 
-type Recorder = Trail<FutexMutex, Host, AgentSocket, Box<[u8]>, 4>;
+type Recorder = Trail<HostMutex, Host, AgentSocket, Box<[u8]>, 4>;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -56,12 +56,10 @@ impl Encoder for AgentSocket {
     fn encode(&self, event: &Event<'_>, out: &mut [u8]) -> Result<usize, TooLong> {
         // A small processor would rather have the room than the speed.
         #[cfg(target_pointer_width = "64")]
-        if let Some(len) = crate::usual::encode(event, out)
-            && len <= Self::FRAME_MAX
-        {
+        if let Some(len) = crate::usual::encode(event, out) {
             return Ok(len);
         }
-        encode_any(event, out)
+        encode_any(*event, out)
     }
 
     fn seal(
@@ -100,8 +98,8 @@ impl Encoder for AgentSocket {
 
 /// Writes any event at all.
 #[cfg_attr(target_pointer_width = "64", cold)]
-fn encode_any(event: &Event<'_>, out: &mut [u8]) -> Result<usize, TooLong> {
-    let plan = Plan::of(event);
+fn encode_any(event: Event<'_>, out: &mut [u8]) -> Result<usize, TooLong> {
+    let plan = Plan::of(&event);
     let available = out.len().min(AgentSocket::FRAME_MAX);
     let needed = plan.len;
     if needed > available {

@@ -50,10 +50,10 @@ impl Run {
     /// The low `len` of these eight bytes (bytes, 0..=8).
     #[cfg(target_pointer_width = "64")]
     #[inline]
-    pub(crate) const fn of_bytes(bytes: u64, len: u32) -> Self {
+    pub(crate) fn of_bytes(bytes: u64, len: usize) -> Self {
         Self {
             bytes,
-            bits: len.wrapping_mul(8),
+            bits: u32::try_from(len).unwrap_or_default().wrapping_mul(8),
         }
     }
 
@@ -128,6 +128,13 @@ impl<'a> Writer<'a> {
         Self { out, at: 0 }
     }
 
+    /// Behind `at` bytes that are written already.
+    #[cfg(target_pointer_width = "64")]
+    #[inline]
+    pub(crate) const fn behind(out: &'a mut [u8], at: usize) -> Self {
+        Self { out, at }
+    }
+
     /// What has been written (bytes).
     pub(crate) const fn len(&self) -> usize {
         self.at
@@ -149,6 +156,40 @@ impl<'a> Writer<'a> {
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
         let end = self.at.checked_add(bytes.len())?;
         self.out.get_mut(self.at..end)?.copy_from_slice(bytes);
+        self.at = end;
+        Some(())
+    }
+
+    /// Bytes that are usually three to seven: the copies that a call would make, without the call.
+    #[cfg(target_pointer_width = "64")]
+    #[inline(always)]
+    pub(crate) fn word(&mut self, bytes: &[u8]) -> Option<()> {
+        self.copied(bytes, |out| match bytes.len() {
+            3 => overlapping::<2>(bytes, out),
+            4..=7 => overlapping::<4>(bytes, out),
+            _ => None,
+        })
+    }
+
+    /// Bytes that are usually 16 to 64.
+    #[cfg(target_pointer_width = "64")]
+    #[inline(always)]
+    pub(crate) fn words(&mut self, bytes: &[u8]) -> Option<()> {
+        self.copied(bytes, |out| match bytes.len() {
+            32..=64 => overlapping::<32>(bytes, out),
+            16..=31 => overlapping::<16>(bytes, out),
+            _ => None,
+        })
+    }
+
+    #[cfg(target_pointer_width = "64")]
+    #[inline(always)]
+    fn copied(&mut self, bytes: &[u8], copy: impl Fn(&mut [u8]) -> Option<()>) -> Option<()> {
+        let end = self.at.wrapping_add(bytes.len());
+        let out = self.out.get_mut(self.at..end)?;
+        if copy(out).is_none() {
+            out.copy_from_slice(bytes);
+        }
         self.at = end;
         Some(())
     }
@@ -184,6 +225,15 @@ impl<'a> Writer<'a> {
         self.at = self.at.wrapping_add(written);
         Some(())
     }
+}
+
+/// Copies the first and the last `N` of `N..=2N` bytes.
+#[cfg(target_pointer_width = "64")]
+#[inline(always)]
+fn overlapping<const N: usize>(bytes: &[u8], out: &mut [u8]) -> Option<()> {
+    *out.first_chunk_mut::<N>()? = *bytes.first_chunk()?;
+    *out.last_chunk_mut::<N>()? = *bytes.last_chunk()?;
+    Some(())
 }
 
 /// Writes a run where there is less room than eight bytes.

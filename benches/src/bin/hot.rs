@@ -72,7 +72,7 @@ fn encode() {
     let mut out = [0; 512];
     collected(|number| {
         let request = black_box(act(number as usize)).request();
-        let event = event(number, &request);
+        let event = black_box(event(number, &request));
         let _ = black_box(AgentSocket::default().encode(&event, &mut out));
     });
 }
@@ -100,10 +100,9 @@ fn decode() {
             .encode(&event(number, &request), room)
             .expect("room");
     }
-    let process = events::process();
     let origin = Origin {
         session: events::session_id(),
-        process: &process,
+        process: events::process(),
     };
     let frame = AgentSocket::default()
         .seal(origin, &mut block, AgentSocket::HEAD..end)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_queue::ArrayQueue;
 use embassy_sync::channel::Channel;
 use throughline_core::{Clock, Timestamp};
-use throughline_socket::FutexMutex;
+use throughline_socket::HostMutex;
 
 use crate::events::Act;
 
@@ -59,7 +59,7 @@ pub trait Queue {
 }
 
 /// embassy-sync's channel under the same lock as a trail.
-pub type Embassy = Channel<FutexMutex, Inline, CAPACITY>;
+pub type Embassy = Channel<HostMutex, Inline, CAPACITY>;
 
 impl Queue for Embassy {
     fn push(&self, event: Inline) -> bool {

@@ -11,13 +11,13 @@ use throughline_audit::SessionClose;
 use throughline_core::{HttpRequest, Position, ProcessName, SessionId, Settings, Stamp, Trail};
 use throughline_protobuf::{AgentSocket, Header};
 use throughline_socket::{
-    Collector, Ended, FlushThread, FutexMutex, Host, Ndjson, SocketLink, Spool, SpoolCounts,
+    Collector, Ended, FlushThread, Host, HostMutex, Ndjson, SocketLink, Spool, SpoolCounts,
     SpooledLink, Tally, TrailFile, Waker,
 };
 
 use crate::{advice::Advised, log, proxy::Recorder};
 
-type AgentTrail = Trail<FutexMutex, Host, AgentSocket, Box<[u8]>, BLOCKS, LANES>;
+type AgentTrail = Trail<HostMutex, Host, AgentSocket, Box<[u8]>, BLOCKS, LANES>;
 
 /// Where the events of a run go, besides the standard error.
 #[derive(Clone, Debug, Default)]

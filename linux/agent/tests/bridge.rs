@@ -26,12 +26,12 @@ use throughline_core::{
     ProcessName, Settings, Trail, TransactionId, turn,
 };
 use throughline_postcard::LinkFormat;
-use throughline_socket::FutexMutex;
+use throughline_socket::HostMutex;
 use throughline_testkit::{FaultyLink, Virtual};
 
 /// What a device sends that records `count` events and ends: its greeting, batches, and the end.
 fn frames(seed: u64, count: u32) -> Vec<Vec<u8>> {
-    let trail: Trail<FutexMutex, _, _, Box<[u8]>, 64> = Trail::new(Virtual::new(seed), LinkFormat);
+    let trail: Trail<HostMutex, _, _, Box<[u8]>, 64> = Trail::new(Virtual::new(seed), LinkFormat);
     for _ in 0..64 {
         assert!(trail.lane(0).lend(vec![0; 1024].into()).is_ok());
     }
@@ -160,7 +160,7 @@ fn a_whole_trail_arrives_under_the_devices_session() {
     assert_eq!(code, Some(0), "{said}");
     let lines = lines(Path::new(&out));
     assert_eq!(numbers(&lines), (0..300).collect::<Vec<_>>());
-    let trail: Trail<FutexMutex, _, _, Box<[u8]>, 1> = Trail::new(Virtual::new(1), LinkFormat);
+    let trail: Trail<HostMutex, _, _, Box<[u8]>, 1> = Trail::new(Virtual::new(1), LinkFormat);
     let session = trail.session().to_string();
     assert!(lines.iter().all(|line| line["session"] == session.as_str()));
     assert_eq!(lines[5]["url"], "https://a.example/5");

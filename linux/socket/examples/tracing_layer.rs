@@ -8,12 +8,12 @@ use std::{collections::HashMap, env, error::Error, fmt, fmt::Write, sync::Arc, t
 
 use throughline_core::{HttpRequest, Settings, Trail};
 use throughline_protobuf::AgentSocket;
-use throughline_socket::{FlushThread, FutexMutex, Host, SocketLink};
+use throughline_socket::{FlushThread, Host, HostMutex, SocketLink};
 use tracing::{Subscriber, field::Field, info, info_span, span};
 use tracing_subscriber::fmt::{self as log, FormattedFields, format::DefaultFields};
 use tracing_subscriber::{Layer, layer::Context, prelude::*, registry::LookupSpan};
 
-type Recorder = Trail<FutexMutex, Host, AgentSocket, Box<[u8]>, 4>;
+type Recorder = Trail<HostMutex, Host, AgentSocket, Box<[u8]>, 4>;
 
 struct Recording(Arc<Recorder>);
 

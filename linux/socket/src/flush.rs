@@ -17,7 +17,7 @@ use crate::{Host, SpoolCounts, SpooledLink, Waker, host::now};
 
 /// The thread that drives a lane's flusher.
 ///
-/// It wakes by its own timer, when a frame is ready, and when its socket can be written to again;
+/// It wakes by its own timer, when enough frames are ready, and when its socket can be written to again;
 /// recording an event does not wake it. Dropping the handle without [`finish`](Self::finish) leaves
 /// the thread running for as long as the process does.
 #[derive(Debug)]

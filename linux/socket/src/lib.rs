@@ -2,14 +2,14 @@
 //!
 //! A [`FlushThread`] drives a trail's flusher over a [`SocketLink`]: one `send` a frame, no wait that
 //! the recorder would notice. A [`Collector`] takes what any number of senders write and gives it to
-//! a [`Sink`], such as [`Ndjson`]. [`Host`] and [`FutexMutex`] are what a trail needs of the machine.
+//! a [`Sink`], such as [`Ndjson`]. [`Host`] and [`HostMutex`] are what a trail needs of the machine.
 //!
 //! ```
 //! use std::{os::unix::net::UnixStream, sync::Arc, thread, time::Duration};
 //!
 //! use throughline_core::{HttpRequest, Settings, Trail};
 //! use throughline_protobuf::AgentSocket;
-//! use throughline_socket::{Collector, FlushThread, FutexMutex, Host, Ndjson, SocketLink, Waker};
+//! use throughline_socket::{Collector, FlushThread, HostMutex, Host, Ndjson, SocketLink, Waker};
 //!
 //! // A collector that writes to memory, at one end of a socket pair.
 //! let (ours, theirs) = UnixStream::pair()?;
@@ -21,7 +21,7 @@
 //! });
 //!
 //! // A trail, and the thread that writes it to the other end.
-//! type Recorder = Trail<FutexMutex, Host, AgentSocket, Box<[u8]>, 2>;
+//! type Recorder = Trail<HostMutex, Host, AgentSocket, Box<[u8]>, 2>;
 //! let trail = Arc::new(Recorder::new(Host::new(1)?, AgentSocket::default()));
 //! for _ in 0..2 {
 //!     assert!(trail.lane(0).lend(vec![0; 4096].into()).is_ok());
@@ -68,7 +68,7 @@ pub use flush::{Ended, FlushThread};
 pub use host::Host;
 pub use link::SocketLink;
 pub use listen::{ListenError, Listener};
-pub use mutex::FutexMutex;
+pub use mutex::HostMutex;
 pub use ndjson::Ndjson;
 pub use sink::Sink;
 pub use spool::{Spool, SpoolCounts};

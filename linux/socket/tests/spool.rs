@@ -9,9 +9,9 @@ use std::{
 
 use throughline_core::{Cause, HttpRequest, Settings, Trail};
 use throughline_protobuf::{AgentSocket, Header};
-use throughline_socket::{FlushThread, FutexMutex, Host, SocketLink, Spool, SpooledLink};
+use throughline_socket::{FlushThread, Host, HostMutex, SocketLink, Spool, SpooledLink};
 
-type TestTrail = Trail<FutexMutex, Host, AgentSocket, Box<[u8]>, 8>;
+type TestTrail = Trail<HostMutex, Host, AgentSocket, Box<[u8]>, 8>;
 
 #[test]
 fn what_a_full_spool_does_not_take_is_lost_to_it_and_counted() {

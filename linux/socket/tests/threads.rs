@@ -8,9 +8,9 @@ use std::{
 use throughline_core::{
     Encoder, Event, Fate, HttpRequest, MatchedRule, Origin, Parcel, Report, Source, TooLong, Trail,
 };
-use throughline_socket::{FutexMutex, Host};
+use throughline_socket::{Host, HostMutex};
 
-type Recorder = Trail<FutexMutex, Host, Numbers, Box<[u8]>, BLOCKS>;
+type Recorder = Trail<HostMutex, Host, Numbers, Box<[u8]>, BLOCKS>;
 
 /// Each event is its number and the thread that recorded it, so that a million are read soon.
 #[derive(Debug)]

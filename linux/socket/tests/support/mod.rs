@@ -17,14 +17,14 @@ use tempfile::TempDir;
 use throughline_core::{HttpRequest, MatchedRule, Sequence, Settings, Totals, Trail};
 use throughline_protobuf::{ACKNOWLEDGE, ACKNOWLEDGEMENT, AgentSocket, Header};
 use throughline_socket::{
-    Collector, Ended, FlushThread, FutexMutex, Host, Listener, Ndjson, SocketLink, TrailFile, Waker,
+    Collector, Ended, FlushThread, Host, HostMutex, Listener, Ndjson, SocketLink, TrailFile, Waker,
 };
 use throughline_testkit::{
     Auditor,
     agent_socket::{BoundaryMessage, Msg},
 };
 
-pub(crate) type TestTrail = Trail<FutexMutex, Host, AgentSocket, Box<[u8]>, 64>;
+pub(crate) type TestTrail = Trail<HostMutex, Host, AgentSocket, Box<[u8]>, 64>;
 
 pub(crate) fn allowed(url: &str) -> HttpRequest<'_> {
     let rule = MatchedRule::new("domain=a").expect("not empty");

@@ -8,11 +8,11 @@ use std::{
 
 use throughline_core::{HttpRequest, MatchedRule, ProcessName, Settings, Trail};
 use throughline_protobuf::{AgentSocket, Header};
-use throughline_socket::{FlushThread, FutexMutex, Host, SocketLink, Spool, SpooledLink};
+use throughline_socket::{FlushThread, Host, HostMutex, SocketLink, Spool, SpooledLink};
 
 use crate::options::Options;
 
-type Recorder = Trail<FutexMutex, Host, AgentSocket, Box<[u8]>, BLOCKS>;
+type Recorder = Trail<HostMutex, Host, AgentSocket, Box<[u8]>, BLOCKS>;
 
 /// What a recorder says of itself at its end.
 #[derive(Debug)]

@@ -25,6 +25,7 @@ pub(crate) fn words(bytes: &[u8], text: &str) {
         shown.len(),
         shown.is_empty(),
         shown.is_cut(),
+        shown.plain().is_some(),
         shown.write(&mut out),
     ));
     black_box(ProcessName::of_command(text).as_str());
