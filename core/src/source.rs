@@ -57,12 +57,11 @@ impl<S: Source + ?Sized> Source for &S {
 pub enum Parcel<B> {
     /// Events; the batch holds the frame.
     Batch(Batch<B>),
-    /// Losses, or the end of a session; the frame is in the scratch room.
+    /// Losses, the end of a session, or what else a source has to say; the frame is in the scratch
+    /// room, and the source keeps what it needs to settle it.
     Report {
-        /// The source's own number of the session.
-        generation: u32,
-        /// What the frame says.
-        report: Report,
+        /// Which kind it is: a lane's are 0, a source around it has numbers of its own.
+        kind: u32,
         /// The length of the frame (bytes).
         len: usize,
     },

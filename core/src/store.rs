@@ -16,6 +16,9 @@ pub(crate) struct Store<B, const BLOCKS: usize> {
     ledger: Ledger,
     accounts: Deque<Account, SESSIONS>,
     next: Next,
+    /// The report that is out, with its session's generation: it is kept here, so that what moves is
+    /// no larger than a batch.
+    reporting: Option<(u32, Report)>,
     totals: Totals,
     /// What an event that finds no room is lost to.
     full: Cause,
@@ -82,6 +85,7 @@ impl<B, const BLOCKS: usize> Store<B, BLOCKS> {
             ledger: Ledger::new(),
             accounts: Deque::new(),
             next: Next::NONE,
+            reporting: None,
             totals: Totals {
                 written: 0,
                 lost: 0,
@@ -169,6 +173,10 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
     /// The oldest thing that can leave: losses that come first, the oldest batch, the end of a
     /// session. A batch that is still being filled leaves only if it is `ripe`.
     pub(crate) fn take(&mut self, ripe: bool) -> Option<Taken<B>> {
+        if self.reporting.is_some() {
+            // Whoever took it went away without a word.
+            return Some(Taken::Report);
+        }
         if self.losses_come_first() {
             return self.take_losses();
         }
@@ -198,18 +206,28 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
         self.reclaim(batch.block);
     }
 
-    /// Takes note that a report was written; the session is closed for good if it was its end.
-    pub(crate) fn reported(&mut self, generation: u32, report: &Report) {
+    /// The report that is out, with its session's generation.
+    pub(crate) const fn reporting(&self) -> Option<&(u32, Report)> {
+        self.reporting.as_ref()
+    }
+
+    /// Takes note that the report was written; the session is closed for good if it was its end.
+    pub(crate) fn reported(&mut self) {
         let oldest = self.accounts.front().map(|account| account.generation);
-        if report.end.is_some() && oldest == Some(generation) {
+        if let Some((generation, report)) = self.reporting.take()
+            && report.end.is_some()
+            && oldest == Some(generation)
+        {
             self.accounts.pop_front();
         }
     }
 
-    /// Puts the losses of a report that was not written back.
-    pub(crate) fn unreported(&mut self, generation: u32, report: &Report) {
-        for loss in &report.losses {
-            self.ledger.add(generation, *loss);
+    /// Puts the losses of the report back, which was not written.
+    pub(crate) fn unreported(&mut self) {
+        if let Some((generation, report)) = self.reporting.take() {
+            for loss in report.losses {
+                self.ledger.add(generation, loss);
+            }
         }
     }
 
@@ -377,15 +395,13 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
 
     fn take_losses(&mut self) -> Option<Taken<B>> {
         let (generation, losses) = self.ledger.take()?;
-        let session = self.account(generation)?.session;
-        Some(Taken::Report(
-            generation,
-            Report {
-                session,
-                losses,
-                end: None,
-            },
-        ))
+        let report = Report {
+            session: self.account(generation)?.session,
+            losses,
+            end: None,
+        };
+        self.reporting = Some((generation, report));
+        Some(Taken::Report)
     }
 
     /// The end of the oldest session, if nothing of it is left.
@@ -395,19 +411,17 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
         if !account.closed || settled != account.recorded || self.ledger.holds(account.generation) {
             return None;
         }
-        let end = End {
-            recorded: account.recorded,
-            written: account.written,
-            lost: account.lost,
+        let report = Report {
+            session: account.session,
+            losses: Vec::new(),
+            end: Some(End {
+                recorded: account.recorded,
+                written: account.written,
+                lost: account.lost,
+            }),
         };
-        Some(Taken::Report(
-            account.generation,
-            Report {
-                session: account.session,
-                losses: Vec::new(),
-                end: Some(end),
-            },
-        ))
+        self.reporting = Some((account.generation, report));
+        Some(Taken::Report)
     }
 
     fn account(&mut self, generation: u32) -> Option<&mut Account> {
@@ -431,8 +445,8 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
 #[derive(Debug)]
 pub(crate) enum Taken<B> {
     Batch(Batch<B>),
-    /// A report on the session of this generation.
-    Report(u32, Report),
+    /// That which is [`reporting`](Store::reporting).
+    Report,
 }
 
 /// One block in so many, rounded up, is kept for denied events; a single block is not.

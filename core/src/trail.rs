@@ -372,12 +372,13 @@ where
     fn take(&self, ripe: bool, scratch: &mut [u8; Report::FRAME_MAX]) -> Option<Parcel<B>> {
         match self.with(|store| store.take(ripe))?? {
             Taken::Batch(batch) => self.seal(batch).map(Parcel::Batch),
-            Taken::Report(generation, report) => {
+            Taken::Report => {
+                // Encoded outside the lock.
+                let (_, report) = self.with(|store| store.reporting().cloned())??;
                 let origin = self.origin(report.session);
                 let encoded = self.trail.encoder.report(origin, &report, scratch);
                 Some(Parcel::Report {
-                    generation,
-                    report,
+                    kind: 0,
                     len: encoded.unwrap_or_default(),
                 })
             }
@@ -388,18 +389,8 @@ where
         self.with(|store| match (parcel, fate) {
             (Parcel::Batch(batch), Fate::Written) => store.written(batch),
             (Parcel::Batch(batch), Fate::Lost(cause)) => store.lost(batch, cause),
-            (
-                Parcel::Report {
-                    generation, report, ..
-                },
-                Fate::Written,
-            ) => store.reported(generation, &report),
-            (
-                Parcel::Report {
-                    generation, report, ..
-                },
-                Fate::Lost(_),
-            ) => store.unreported(generation, &report),
+            (Parcel::Report { .. }, Fate::Written) => store.reported(),
+            (Parcel::Report { .. }, Fate::Lost(_)) => store.unreported(),
         });
     }
 

@@ -156,6 +156,16 @@ fn lanes_fail_alone() {
 }
 
 #[test]
+fn a_report_that_nobody_settled_is_given_out_again() {
+    let trail = TestTrail::<4>::new(Virtual::new(3), Lines);
+    trail.record(&denied("/"));
+    let mut scratch = [0; Report::FRAME_MAX];
+    drop(trail.lane(0).take(true, &mut scratch));
+    assert!(drained(&trail.lane(0)).ends_with(" 0-0:1\n"));
+    assert_eq!(drained(&trail.lane(0)), "");
+}
+
+#[test]
 fn a_position_uses_up_no_number() {
     let trail = trail::<2, 1>();
     let before = trail.position();

@@ -22,10 +22,7 @@ struct State<const DEPTH: usize> {
     dropped: Cell<u32>,
 }
 
-struct Frame {
-    session: SessionId,
-    bytes: Vec<u8, { LinkFormat::PHASE_MAX }>,
-}
+type Frame = Vec<u8, { LinkFormat::PHASE_MAX }>;
 
 impl<M: RawMutex, const DEPTH: usize> Phases<M, DEPTH> {
     /// An empty queue.
@@ -73,13 +70,12 @@ impl<M: RawMutex, const DEPTH: usize> Phases<M, DEPTH> {
     }
 
     /// Copies the oldest record's frame to `out`; it stays until it was written.
-    fn front(&self, out: &mut [u8]) -> Option<(SessionId, usize)> {
+    fn front(&self, out: &mut [u8]) -> Option<usize> {
         self.state.lock(|state| {
             let queue = state.queue.try_borrow().ok()?;
             let frame = queue.front()?;
-            let len = frame.bytes.len();
-            out.get_mut(..len)?.copy_from_slice(&frame.bytes);
-            Some((frame.session, len))
+            out.get_mut(..frame.len())?.copy_from_slice(frame);
+            Some(frame.len())
         })
     }
 
@@ -119,16 +115,13 @@ pub struct Emitter<'p, M: RawMutex, const DEPTH: usize> {
 
 impl<M: RawMutex, const DEPTH: usize> PhaseEmitter for Emitter<'_, M, DEPTH> {
     fn emit(&self, record: &PhaseRecord<'_>) {
-        let mut bytes = Vec::new();
+        let mut frame = Frame::new();
         // A frame of the greatest size fits, so this never falls short.
-        let _ = bytes.resize(LinkFormat::PHASE_MAX, 0);
-        let len = LinkFormat.phase(self.session, record, &mut bytes);
+        let _ = frame.resize(LinkFormat::PHASE_MAX, 0);
+        let len = LinkFormat.phase(self.session, record, &mut frame);
         self.phases.push(len.map(|len| {
-            bytes.truncate(len);
-            Frame {
-                session: self.session,
-                bytes,
-            }
+            frame.truncate(len);
+            frame
         }));
     }
 }
@@ -155,16 +148,11 @@ impl<S: Source, M: RawMutex, const DEPTH: usize> Source for Beside<'_, S, M, DEP
         ripe: bool,
         scratch: &mut [u8; Report::FRAME_MAX],
     ) -> Option<Parcel<Self::Block>> {
-        let Some((session, len)) = self.phases.front(scratch) else {
+        let Some(len) = self.phases.front(scratch) else {
             return self.source.take(ripe, scratch);
         };
         Some(Parcel::Report {
-            generation: OF_A_PHASE,
-            report: Report {
-                session,
-                losses: Vec::new(),
-                end: None,
-            },
+            kind: OF_A_PHASE,
             len,
         })
     }
@@ -172,8 +160,7 @@ impl<S: Source, M: RawMutex, const DEPTH: usize> Source for Beside<'_, S, M, DEP
     fn settle(&self, parcel: Parcel<Self::Block>, fate: Fate) {
         match parcel {
             Parcel::Report {
-                generation: OF_A_PHASE,
-                ..
+                kind: OF_A_PHASE, ..
             } => {
                 // What was not written is still in the queue.
                 if fate == Fate::Written {
@@ -202,6 +189,5 @@ impl<S, M: RawMutex, const DEPTH: usize> fmt::Debug for Beside<'_, S, M, DEPTH> 
     }
 }
 
-/// The generation of parcels that are phase records: a trail's own count up from 0 and take years of
-/// events each.
-const OF_A_PHASE: u32 = u32::MAX;
+/// The kind of parcels that are phase records; a lane's are 0.
+const OF_A_PHASE: u32 = 1;
