@@ -207,8 +207,8 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
     }
 
     /// The report that is out, with its session's generation.
-    pub(crate) const fn reporting(&self) -> Option<&(u32, Report)> {
-        self.reporting.as_ref()
+    pub(crate) const fn reporting(&mut self) -> &mut Option<(u32, Report)> {
+        &mut self.reporting
     }
 
     /// Takes note that the report was written; the session is closed for good if it was its end.
@@ -225,8 +225,8 @@ impl<B: Block, const BLOCKS: usize> Store<B, BLOCKS> {
     /// Puts the losses of the report back, which was not written.
     pub(crate) fn unreported(&mut self) {
         if let Some((generation, report)) = self.reporting.take() {
-            for loss in report.losses {
-                self.ledger.add(generation, loss);
+            for loss in &report.losses {
+                self.ledger.add(generation, *loss);
             }
         }
     }

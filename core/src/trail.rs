@@ -373,10 +373,11 @@ where
         match self.with(|store| store.take(ripe))?? {
             Taken::Batch(batch) => self.seal(batch).map(Parcel::Batch),
             Taken::Report => {
-                // Encoded outside the lock.
-                let (_, report) = self.with(|store| store.reporting().cloned())??;
-                let origin = self.origin(report.session);
-                let encoded = self.trail.encoder.report(origin, &report, scratch);
+                // Moved out and back, so that it is encoded outside the lock.
+                let report = self.with(|store| store.reporting().take())??;
+                let origin = self.origin(report.1.session);
+                let encoded = self.trail.encoder.report(origin, &report.1, scratch);
+                self.with(|store| *store.reporting() = Some(report));
                 Some(Parcel::Report {
                     kind: 0,
                     len: encoded.unwrap_or_default(),
