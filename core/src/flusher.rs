@@ -185,7 +185,7 @@ impl<B: Block> Flusher<B> {
                 self.link = Link::Down { retry_at };
                 Some(LinkStep::Close)
             }
-            Link::Down { .. } if self.is_finished() => None,
+            Link::Down { .. } if self.is_finished() || self.finish == Finish::Overdue => None,
             Link::Down { retry_at } if now < retry_at => None,
             Link::Down { .. } => {
                 let deadline = now.after(self.settings.open_timeout);
@@ -256,6 +256,8 @@ impl<B: Block> Flusher<B> {
             self.finish = Finish::Overdue;
         }
         match self.link {
+            // Nothing can be written through it any more.
+            Link::Opening { .. } if self.finish == Finish::Overdue => self.condemn(now),
             Link::Opening { deadline } if now >= deadline => {
                 add(&mut self.counters.open_timeouts, 1);
                 self.condemn(now);

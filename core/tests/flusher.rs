@@ -288,6 +288,20 @@ fn the_end_is_the_last_that_is_heard() {
 }
 
 #[test]
+fn the_deadline_holds_though_the_link_is_still_being_opened() {
+    for drain in [Duration::from_secs(1), Duration::ZERO] {
+        let mut line = Line::new();
+        line.link.mood = Mood::Silent;
+        line.record(13);
+        let before = line.now();
+        line.finish(drain);
+        assert_eq!(line.now().since(before), drain);
+        assert!(!line.flusher.is_drained());
+        assert_eq!(line.trail.lane(0).totals().lost, 13);
+    }
+}
+
+#[test]
 fn the_deadline_holds_and_what_is_left_is_counted() {
     let mut line = Line::new();
     line.link.mood = Mood::Absent(Failure::Transient);
