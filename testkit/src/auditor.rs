@@ -39,7 +39,8 @@ impl Auditor {
 
     /// Takes note of an act and the stamp it was given.
     pub fn issue(&mut self, stamp: Stamp, request: &HttpRequest<'_>) {
-        let issued = self.issued.entry(stamp.session().to_string()).or_default();
+        let session = stamp.session().to_text();
+        let issued = entry(&mut self.issued, session.as_str());
         assert_eq!(
             issued.len(),
             index(stamp.sequence().value()),
@@ -172,7 +173,8 @@ impl Auditor {
             .get(session)
             .and_then(|issued| issued.get(index(number)));
         let issued = issued.unwrap_or_else(|| panic!("{number} of {session} was never issued"));
-        let request = log.http_request.clone().unwrap_or_default();
+        let request = log.http_request.as_ref();
+        let request = request.unwrap_or_else(|| panic!("{number} of {session} is no request"));
         assert_eq!(log.allowed, !issued.rule.is_empty());
         assert_same(&request.method, &issued.method);
         assert_same(&request.url, &issued.url);
@@ -211,17 +213,27 @@ impl Auditor {
     }
 
     fn heard(&mut self, session: &str) -> &mut Heard {
-        self.sessions.entry(session.to_owned()).or_default()
+        entry(&mut self.sessions, session)
     }
 }
 
-/// A text is what was recorded, or the front of it and the mark of the cut.
+/// What is kept of a session; its name is written down once, not each time.
+fn entry<'m, T: Default>(map: &'m mut BTreeMap<String, T>, session: &str) -> &'m mut T {
+    if !map.contains_key(session) {
+        map.insert(session.to_owned(), T::default());
+    }
+    map.get_mut(session).expect("it is there now")
+}
+
+/// A text is what was recorded, or the front of it and the mark of the cut with the length of the whole.
 fn assert_same(read: &str, recorded: &str) {
-    let Some((front, _)) = read.rsplit_once("#truncated=") else {
-        assert_eq!(read, recorded);
+    if read == recorded {
         return;
-    };
-    assert!(recorded.starts_with(front), "{read}");
+    }
+    let cut = read.rsplit_once("#truncated=");
+    let (front, whole) = cut.unwrap_or_else(|| panic!("{read} was {recorded}"));
+    assert!(recorded.starts_with(front), "{read} was {recorded}");
+    assert_eq!(whole, recorded.len().to_string());
 }
 
 fn index(value: u32) -> usize {
