@@ -112,6 +112,8 @@ mod owned;
 mod scan;
 mod text;
 mod trace;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 
 pub use error::{Defect, RewriteError};
 pub use head::{HeadInjector, Rewritten};
