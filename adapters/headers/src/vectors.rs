@@ -94,10 +94,11 @@ pub(crate) fn token_end(bytes: &[u8], from: usize) -> usize {
 /// As [`scan::word_end`].
 #[inline]
 pub(crate) fn word_end(bytes: &[u8], from: usize) -> usize {
-    scan::word_end(
-        bytes,
-        end_of(bytes, from, |lanes| within(lanes, b'!', b'~')),
-    )
+    let end = end_of(bytes, from, |lanes| within(lanes, b'!', b'~'));
+    if bytes.get(end) == Some(&b' ') {
+        return end;
+    }
+    scan::word_end(bytes, end)
 }
 
 /// The place of the first byte at or after `from` that is not of `class`, or of one before it.
@@ -187,3 +188,65 @@ const LANES: usize = 16;
 
 /// Bytes whose marks fill a word.
 const BLOCK: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// Bytes of all classes, the common ones in long runs.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let run = prop_oneof![
+            4 => vec(select(&b"abzAZ-09"[..]), 0..40),
+            2 => vec(select(&b" !/:@[`{~_.|^"[..]), 0..4),
+            2 => Just(b"\r\n".to_vec()),
+            1 => vec(any::<u8>(), 0..4),
+        ];
+        vec(run, 0..12).prop_map(|runs| runs.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn vectors_tell_what_single_bytes_do(bytes in bytes()) {
+            for from in 0..=bytes.len() {
+                prop_assert_eq!(token_end(&bytes, from), scan::token_end(&bytes, from));
+                prop_assert_eq!(word_end(&bytes, from), scan::word_end(&bytes, from));
+            }
+            prop_assert_eq!(method_end(&bytes), scan::token_end(&bytes, 0));
+        }
+
+        #[test]
+        fn a_usual_name_is_a_name(bytes in bytes()) {
+            let head = [b"\r\n", &bytes[..], &[b' '; 34]].concat();
+            if let Some(len) = usual_name(&head, 0) {
+                prop_assert_eq!(scan::token_end(&head, 2), 2 + len);
+                prop_assert_eq!(head[2 + len], b':');
+            } else {
+                let len = scan::token_end(&head, 2) - 2;
+                let usual = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'-';
+                let all_usual = head[2..2 + len].iter().all(usual);
+                prop_assert!(!all_usual || head[2 + len] != b':' || len == 0 || len > 16);
+            }
+        }
+
+        #[test]
+        fn texts_end_where_single_bytes_end_them(bytes in bytes(), start in 0..70_usize) {
+            let start = start.min(bytes.len());
+            let mut ends = Ends::new(start);
+            let mut from = start;
+            while from < bytes.len() {
+                let stop = ends.stop(&bytes, from);
+                let end = scan::text_end(&bytes, stop);
+                prop_assert_eq!(end, scan::text_end(&bytes, from));
+                // The next text begins behind a byte of printable ASCII, as behind a colon.
+                let printable = |byte: &u8| (b' '..=b'~').contains(byte);
+                let next = bytes[end..].iter().position(printable);
+                from = next.map_or(bytes.len(), |place| end + place + 1);
+            }
+        }
+    }
+}
