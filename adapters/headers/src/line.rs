@@ -108,7 +108,7 @@ impl<'a> Lines<'a> {
     /// [`RewriteError::Incomplete`] or [`RewriteError::Malformed`].
     // One loop with all of this in it keeps what it needs in registers. A place in a slice fits in an
     // `isize`, so that no addition can wrap; the hot path does without the instructions to tell.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(always))]
     pub(crate) fn field(&mut self) -> Result<Option<Field>, RewriteError> {
         let (start, name_len) = match usual_name(self.head, self.stop) {
             Some(len) => (self.stop.wrapping_add(CRLF.len()), len),

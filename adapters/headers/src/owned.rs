@@ -96,6 +96,7 @@ impl Owned {
     }
 
     /// Whether `name` is worth a look.
+    #[cfg(any(test, feature = "http"))]
     #[inline]
     pub(crate) fn may_be(&self, name: &[u8]) -> bool {
         self.may_be_long(name.len()) && name.first().is_some_and(|first| self.may_begin(*first))
