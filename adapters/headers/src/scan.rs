@@ -25,7 +25,8 @@ pub(crate) fn token_end(bytes: &[u8], from: usize) -> usize {
 
 /// The place of the first byte at or after `from` that may not stand in a field value: a control
 /// byte other than the tab (RFC 9110 section 5.5); the end if there is none.
-#[inline]
+// One copy: it is called from two places, and small devices pay for each.
+#[inline(never)]
 pub(crate) fn text_end(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
     loop {
