@@ -123,7 +123,11 @@ fn inject_raw() {
     let injector = HeadInjector::new(&Names::DEFAULT, events::session_id());
     let mut out = [0; 1024];
     collected(|number| {
-        assert!(injector.rewrite(black_box(HEAD), &mut out, Some(stamp(number))).is_ok());
+        assert!(
+            injector
+                .rewrite(black_box(HEAD), &mut out, Some(stamp(number)))
+                .is_ok()
+        );
     });
 }
 
