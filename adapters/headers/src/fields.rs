@@ -76,10 +76,10 @@ impl<'a> Stamped<'a> {
         } = self.fields;
         let mut len = line_len(pair, self.digits.len());
         if parent.len() > 0 {
-            len = len.saturating_add(line_len(parent, PARENT_END));
+            len = len.wrapping_add(line_len(parent, PARENT_END));
         }
         if baggage.len() > 0 {
-            len = len.saturating_add(line_len(baggage, self.digits.len()));
+            len = len.wrapping_add(line_len(baggage, self.digits.len()));
         }
         len
     }
@@ -110,9 +110,9 @@ impl<'a> Stamped<'a> {
     }
 }
 
-/// The length of a line with its end (bytes).
+/// The length of a line with its end (bytes): some hundreds at most.
 const fn line_len<const N: usize>(start: &Text<N>, end: usize) -> usize {
-    start.len().saturating_add(end).saturating_add(CRLF.len())
+    start.len().wrapping_add(end).wrapping_add(CRLF.len())
 }
 
 const COLON: &[u8] = b": ";

@@ -4,7 +4,7 @@ use crate::{
     Names, RewriteError, Trace,
     fields::{Fields, Stamped},
     keep::{Counted, keep_line, keep_lines},
-    line::{CRLF, field_line, request_line},
+    line::{CRLF, Field, Lines},
     owned::Owned,
     text::Room,
 };
@@ -83,60 +83,69 @@ impl HeadInjector {
         stamp: Option<Stamp>,
     ) -> Result<Rewritten, RewriteError> {
         let survey = self.survey(input)?;
-        self.with_lines(stamp, |lines| {
-            let done = survey.rewritten(lines);
-            let needed = done.written;
-            let buffer = output.get_mut(..needed);
-            let mut room = Room::new(buffer.ok_or(RewriteError::NoRoom { needed })?);
-            room.put(input.get(..survey.untouched).unwrap_or_default());
+        let (mut number, mut other) = (itoa::Buffer::new(), None);
+        let lines = self.lines(stamp, &mut number, &mut other);
+        let done = survey.rewritten(lines.as_ref());
+        let needed = done.written;
+        let buffer = output.get_mut(..needed);
+        let mut room = Room::new(buffer.ok_or(RewriteError::NoRoom { needed })?);
+        room.put(input.get(..survey.untouched).unwrap_or_default());
+        if survey.dropped > 0 {
             keep_lines(&self.owned, input, survey.untouched, &mut room);
-            if let Some(lines) = lines {
-                lines.put(&mut room);
-            }
-            room.put(CRLF);
-            Ok(done)
-        })
+        }
+        if let Some(lines) = lines {
+            lines.put(&mut room);
+        }
+        room.put(CRLF);
+        Ok(done)
     }
 
     /// Reads the head through and measures what stays of it.
     fn survey(&self, input: &[u8]) -> Result<Survey, RewriteError> {
-        let mut at = request_line(input)?;
+        let mut lines = Lines::of(input)?;
         let mut survey = Survey::default();
-        while let Some(line) = field_line(input, at)? {
-            if self.owned.may_be(line.name(input).len()) {
-                let mut kept = Counted::default();
-                let dropped = keep_line(&self.owned, input, line, &mut kept);
-                if dropped > 0 {
-                    survey.note(at, dropped, line.len().saturating_sub(kept.0));
-                }
+        while let Some(field) = lines.field()? {
+            if self.owned.may_be_long(field.name_len) {
+                self.look(input, field, &mut survey)?;
             }
-            at = line.next;
         }
-        survey.fields_end = at;
+        survey.fields_end = lines.end();
         if survey.dropped == 0 {
-            survey.untouched = at;
+            survey.untouched = survey.fields_end;
         }
         Ok(survey)
     }
 
-    /// Lends the lines of `stamp` to `then`.
+    /// Takes in a field that may be ours.
+    #[inline(never)]
+    fn look(&self, input: &[u8], field: Field, survey: &mut Survey) -> Result<(), RewriteError> {
+        let first = input.get(field.start).copied().unwrap_or_default();
+        if self.owned.may_begin(first) {
+            let line = field.line(input)?;
+            let mut kept = Counted::default();
+            let dropped = keep_line(&self.owned, input, line, &mut kept);
+            if dropped > 0 {
+                survey.note(line.start, dropped, line.len().saturating_sub(kept.0));
+            }
+        }
+        Ok(())
+    }
+
+    /// The lines of `stamp`, for which `number` and `other` lend their room.
     #[inline]
-    fn with_lines<T>(
-        &self,
+    fn lines<'a>(
+        &'a self,
         stamp: Option<Stamp>,
-        then: impl FnOnce(Option<&Stamped<'_>>) -> T,
-    ) -> T {
-        let Some(stamp) = stamp else {
-            return then(None);
-        };
-        let other;
+        number: &'a mut itoa::Buffer,
+        other: &'a mut Option<Fields>,
+    ) -> Option<Stamped<'a>> {
+        let stamp = stamp?;
         let fields = if stamp.session() == self.fields.session() {
             &self.fields
         } else {
-            other = Fields::new(&self.owned, stamp.session());
-            &other
+            other.insert(Fields::new(&self.owned, stamp.session()))
         };
-        then(Some(&Stamped::new(fields, stamp, &mut itoa::Buffer::new())))
+        Some(Stamped::new(fields, stamp, number))
     }
 }
 
@@ -163,12 +172,13 @@ impl Survey {
         self.cut = self.cut.saturating_add(cut);
     }
 
+    // No more goes than there is, and what is there with what is added fits in memory.
     fn rewritten(&self, lines: Option<&Stamped<'_>>) -> Rewritten {
-        let consumed = self.fields_end.saturating_add(CRLF.len());
+        let consumed = self.fields_end.wrapping_add(CRLF.len());
         let added = lines.map_or(0, Stamped::len);
         Rewritten {
             consumed,
-            written: consumed.saturating_sub(self.cut).saturating_add(added),
+            written: consumed.wrapping_sub(self.cut).wrapping_add(added),
             dropped: self.dropped,
         }
     }

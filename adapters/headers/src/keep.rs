@@ -1,7 +1,7 @@
 //! What stays of a head, said once for measuring it and for copying it.
 
 use crate::{
-    line::{CRLF, FieldLine, field_line},
+    line::{CRLF, FieldLine, Lines},
     owned::{Kind, List, Owned},
     text::Room,
 };
@@ -31,11 +31,19 @@ impl Keep for Room<'_> {
 
 /// Keeps what stays of the field lines from `start` on. The head is known to be good.
 pub(crate) fn keep_lines(owned: &Owned, head: &[u8], start: usize, keep: &mut dyn Keep) {
-    let mut at = start;
-    while let Ok(Some(line)) = field_line(head, at) {
-        keep_line(owned, head, line, keep);
-        at = line.next;
+    let mut lines = Lines::from(head, start);
+    // Lines that nothing is taken from are kept together.
+    let mut run = start;
+    while let Ok(Some(field)) = lines.field() {
+        if owned.may_be_long(field.name_len)
+            && let Ok(line) = field.line(head)
+        {
+            keep.keep(head.get(run..line.start).unwrap_or_default());
+            keep_line(owned, head, line, keep);
+            run = line.next;
+        }
     }
+    keep.keep(head.get(run..lines.end()).unwrap_or_default());
 }
 
 /// Keeps what stays of a field line; returns how many fields, or elements of one, do not.

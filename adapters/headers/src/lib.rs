@@ -63,8 +63,9 @@
 //! A rewriting needs to know where lines begin and which names are ours, and of everything else only that it
 //! is well-formed. A general parser also makes a table of all fields, whose size limits their number, and may
 //! accept more than a rewriting can let pass: a lone line feed, for one. Reading, checking,
-//! copying and injecting a head of ten fields here was measured to take about as long as `httparse` takes to
-//! read it, which in turn is the judge of this crate's property tests.
+//! copying and injecting a head of ten fields here was measured to take half as long as `httparse` takes to
+//! read it on an x86-64, where heads are read in vectors; `httparse` in turn is the judge of this crate's
+//! property tests.
 //!
 //! # What it does not do
 //!
@@ -112,6 +113,8 @@ mod owned;
 mod scan;
 mod text;
 mod trace;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 
 pub use error::{Defect, RewriteError};
 pub use head::{HeadInjector, Rewritten};

@@ -139,7 +139,7 @@ impl MapInjector {
     #[inline]
     fn touches(&self, (name, value): (&HeaderName, &HeaderValue)) -> bool {
         let name = name.as_str().as_bytes();
-        self.owned.may_be(name.len())
+        self.owned.may_be(name)
             && match self.owned.kind(name) {
                 None => false,
                 Some(Kind::Ours) => true,

@@ -31,25 +31,42 @@ pub(crate) struct Owned {
     trace: Trace,
     /// Bit `n` is set if a name of `n` bytes may be of some [`Kind`].
     lengths: u64,
+    /// Bit `n` is set if a name whose first byte ends in the five bits of `n` may be of some [`Kind`].
+    firsts: u32,
 }
 
 impl Owned {
     pub(crate) fn new(names: &Names<'_>, trace: Trace) -> Self {
         let session = Text::of(&[names.session().as_bytes()]);
         let sequence = Text::of(&[names.sequence().as_bytes()]);
-        let mut lengths = bit(session.len()) | bit(sequence.len()) | bit(CONNECTION.len());
-        if trace.has_parent() {
-            lengths |= bit(PARENT.len()) | bit(STATE.len());
-        }
-        if trace.has_baggage() {
-            lengths |= bit(BAGGAGE.len());
-        }
-        Self {
+        let mut owned = Self {
             session,
             sequence,
             trace,
-            lengths,
+            lengths: 0,
+            firsts: 0,
+        };
+        owned.await_name(session.as_bytes());
+        owned.await_name(sequence.as_bytes());
+        owned.await_name(CONNECTION.as_bytes());
+        if trace.has_parent() {
+            owned.await_name(PARENT.as_bytes());
+            owned.await_name(STATE.as_bytes());
         }
+        if trace.has_baggage() {
+            owned.await_name(BAGGAGE.as_bytes());
+        }
+        owned
+    }
+
+    /// Sees to it that `name` and whatever may be taken for it are worth a look.
+    fn await_name(&mut self, name: &[u8]) {
+        self.lengths |= length_bit(name.len());
+        self.firsts |= match name.first() {
+            Some(first) if first.is_ascii_alphanumeric() => first_bit(*first),
+            // One separator may stand for another.
+            _ => u32::MAX,
+        };
     }
 
     /// The session's field name, as it is sent.
@@ -68,8 +85,21 @@ impl Owned {
 
     /// Whether a name of `len` bytes is worth a look: the cheap test at which most fields end.
     #[inline]
-    pub(crate) fn may_be(&self, len: usize) -> bool {
-        self.lengths & bit(len) != 0
+    pub(crate) fn may_be_long(&self, len: usize) -> bool {
+        self.lengths & length_bit(len) != 0
+    }
+
+    /// Whether a name that begins with `first` is worth a look.
+    #[inline]
+    pub(crate) fn may_begin(&self, first: u8) -> bool {
+        self.firsts & first_bit(first) != 0
+    }
+
+    /// Whether `name` is worth a look.
+    #[cfg(any(test, feature = "http"))]
+    #[inline]
+    pub(crate) fn may_be(&self, name: &[u8]) -> bool {
+        self.may_be_long(name.len()) && name.first().is_some_and(|first| self.may_begin(*first))
     }
 
     /// What the field `name` is; `None` if it passes as it is.
@@ -118,11 +148,16 @@ impl Owned {
     }
 }
 
-/// The bit of the length `len`; none from 64 on, which is more than any name of ours has.
+/// The bit of the length `len`. Names of ours are shorter than 64 bytes; longer ones share their bits.
 #[inline]
-fn bit(len: usize) -> u64 {
-    let shift = u32::try_from(len).unwrap_or(u32::MAX);
-    1_u64.checked_shl(shift).unwrap_or(0)
+fn length_bit(len: usize) -> u64 {
+    1_u64.wrapping_shl(u32::try_from(len & 63).unwrap_or_default())
+}
+
+/// The bit of a name's first byte. A letter has the same in either case.
+#[inline]
+fn first_bit(byte: u8) -> u32 {
+    1_u32.wrapping_shl(u32::from(byte))
 }
 
 const CONNECTION: &str = "Connection";
@@ -148,9 +183,9 @@ mod tests {
             "Baggage",
         ] {
             assert!(owned.kind(name.as_bytes()).is_some(), "{name}");
-            assert!(owned.may_be(name.len()), "{name}");
+            assert!(owned.may_be(name.as_bytes()), "{name}");
         }
-        assert!(!owned.may_be(64) && !owned.may_be(usize::MAX));
+        assert!(!owned.may_be(b"Host") && !owned.may_be(b"User-Agent") && !owned.may_be(b""));
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub(crate) fn token_end(bytes: &[u8], from: usize) -> usize {
 
 /// The place of the first byte at or after `from` that may not stand in a field value: a control
 /// byte other than the tab (RFC 9110 section 5.5); the end if there is none.
-#[inline]
+// One copy: it is called from two places, and small devices pay for each.
+#[inline(never)]
 pub(crate) fn text_end(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
     loop {
@@ -34,6 +35,44 @@ pub(crate) fn text_end(bytes: &[u8], from: usize) -> usize {
             return at;
         }
         at = at.wrapping_add(1);
+    }
+}
+
+/// The place of the first space or control byte at or after `from`; the end if there is none.
+#[inline]
+pub(crate) fn word_end(bytes: &[u8], from: usize) -> usize {
+    end_of_rest(bytes, from, |byte| byte <= b' ' || byte == 0x7f)
+}
+
+/// The length of the name behind the line break at `stop`, if both are there and telling it is cheap.
+/// It is not, here.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+pub(crate) const fn usual_name(_: &[u8], _: usize) -> Option<usize> {
+    None
+}
+
+/// Where the method ends.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+pub(crate) fn method_end(head: &[u8]) -> usize {
+    token_end(head, 0)
+}
+
+/// Finds where texts may end. It has nothing to remember here.
+#[cfg(not(target_arch = "x86_64"))]
+#[derive(Debug)]
+pub(crate) struct Ends;
+
+#[cfg(not(target_arch = "x86_64"))]
+impl Ends {
+    pub(crate) const fn new(_: usize) -> Self {
+        Self
+    }
+
+    #[expect(clippy::unused_self)]
+    pub(crate) fn stop(&mut self, bytes: &[u8], from: usize) -> usize {
+        text_end(bytes, from)
     }
 }
 

@@ -1,3 +1,5 @@
+use core::mem::take;
+
 /// Up to `N` bytes that are built once and copied often.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Text<const N: usize> {
@@ -18,8 +20,8 @@ impl<const N: usize> Text<N> {
         let mut room = Room::new(&mut text.bytes);
         for part in parts {
             room.put(part);
+            text.len = text.len.saturating_add(part.len()).min(N);
         }
-        text.len = room.used();
         text
     }
 
@@ -35,27 +37,20 @@ impl<const N: usize> Text<N> {
 /// A buffer that fills from its front.
 #[derive(Debug)]
 pub(crate) struct Room<'a> {
-    buffer: &'a mut [u8],
-    used: usize,
+    free: &'a mut [u8],
 }
 
 impl<'a> Room<'a> {
     pub(crate) const fn new(buffer: &'a mut [u8]) -> Self {
-        Self { buffer, used: 0 }
+        Self { free: buffer }
     }
 
-    /// Appends `bytes` whole, or nothing if they do not fit.
+    /// Appends `bytes` whole. If they do not fit, the room is closed: nothing is appended any more.
     #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8]) {
-        let free = self.buffer.get_mut(self.used..).unwrap_or_default();
-        if let Some((filled, _)) = free.split_at_mut_checked(bytes.len()) {
+        if let Some((filled, free)) = take(&mut self.free).split_at_mut_checked(bytes.len()) {
             filled.copy_from_slice(bytes);
-            self.used = self.used.wrapping_add(bytes.len());
+            self.free = free;
         }
-    }
-
-    /// How much is filled (bytes).
-    pub(crate) const fn used(&self) -> usize {
-        self.used
     }
 }

@@ -1,5 +1,6 @@
 //! Matching a host with a `domain=` pattern.
 
+use crate::host::tail;
 use crate::url::Url;
 use crate::words::Values;
 
@@ -13,19 +14,41 @@ pub(crate) struct Domain<'a> {
     open: bool,
     /// The whole pattern behind a first `*`, where no other `*` is in it: then the end of the host decides.
     end: Option<&'a [u8]>,
+    /// The [`tail`] of `end`; 0 where that does not decide.
+    tail: u64,
+    /// The bits of `tail` that are of `end`.
+    tail_bits: u64,
+    /// How long the host is that matches (bytes); [`ANY_LEN`] where that does not decide.
+    len: usize,
 }
 
 impl<'a> Domain<'a> {
     /// `value` is the checked pattern of `values`, and has `count` labels.
     pub(crate) fn new(values: Values<'a>, value: &'a str, count: usize) -> Self {
         let behind_star = value.strip_prefix('*');
-        let end = behind_star.unwrap_or(value);
+        let text = behind_star.unwrap_or(value).as_bytes();
+        let end = (!text.contains(&b'*')).then_some(text);
+        let bytes = end.unwrap_or_default();
+        let open = behind_star.is_some();
         Self {
             values,
             count,
-            open: behind_star.is_some(),
-            end: (!end.as_bytes().contains(&b'*')).then_some(end.as_bytes()),
+            open,
+            len: match end {
+                Some(end) if !open => end.len(),
+                _ => ANY_LEN,
+            },
+            end,
+            tail: tail(bytes),
+            tail_bits: bytes.iter().fold(0, |bits, _| bits >> 8 | 0xff << 56),
         }
+    }
+
+    /// False only if the host does not match: the cheap test at which most rules end.
+    #[inline]
+    pub(crate) const fn may_match(&self, url: &Url<'_>) -> bool {
+        (url.host_tail() ^ self.tail) & self.tail_bits == 0
+            && (url.host_bytes().len() == self.len || self.len == ANY_LEN)
     }
 
     /// Appends the labels of a further `domain=`, as the compatible grammar has it.
@@ -33,6 +56,8 @@ impl<'a> Domain<'a> {
         self.values.add(text);
         self.count = self.count.saturating_add(count);
         self.end = None;
+        self.tail_bits = 0;
+        self.len = ANY_LEN;
     }
 
     pub(crate) fn matches(&self, url: &Url<'_>) -> bool {
@@ -49,7 +74,7 @@ impl<'a> Domain<'a> {
         if extra > 0 && !self.open {
             return false;
         }
-        let host = url.host().as_bytes();
+        let host = url.host_bytes();
         match self.end {
             Some(end) => self.matches_end(end, host),
             None => self.matches_labels(host, extra),
@@ -91,6 +116,9 @@ impl<'a> Domain<'a> {
             .all(|(pattern, label)| pattern == b"*" || pattern.eq_ignore_ascii_case(label))
     }
 }
+
+/// More than a host in memory can have.
+const ANY_LEN: usize = usize::MAX;
 
 const fn is_dot(byte: &u8) -> bool {
     *byte == b'.'

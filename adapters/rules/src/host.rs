@@ -8,8 +8,10 @@ use crate::url::{UrlError, UrlErrorKind};
 /// A host as rules compare it, and the port beside it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Host<'a> {
-    /// Without brackets and without the dot that may end a name.
-    pub(crate) name: &'a str,
+    /// ASCII, without brackets and without the dot that may end a name.
+    pub(crate) name: &'a [u8],
+    /// The [`tail`] of the name.
+    pub(crate) tail: u64,
     /// How many labels the name has; 0 for an IPv6 address, which has none.
     pub(crate) labels: usize,
     pub(crate) port: Option<u16>,
@@ -18,6 +20,10 @@ pub(crate) struct Host<'a> {
 impl<'a> Host<'a> {
     /// Parses `[userinfo@]host[:port]`, which stands `at` bytes into the URL.
     pub(crate) fn parse(at: usize, authority: &'a [u8]) -> Result<Self, UrlError> {
+        // Most are a name alone: then there is nothing to look for.
+        if let Ok(host) = Self::of_name(at, authority, None) {
+            return Ok(host);
+        }
         let Some(sign) = memchr::memrchr(b'@', authority) else {
             return Self::parse_host_and_port(at, authority);
         };
@@ -38,11 +44,26 @@ impl<'a> Host<'a> {
         let end = end.unwrap_or(text.len());
         let (host, rest) = text.split_at_checked(end).unwrap_or_default();
         let port = parse_port(rest).ok_or(UrlErrorKind::Port.at(at.saturating_add(end)))?;
-        let (name, labels) = match host.strip_prefix(b"[") {
-            Some(address) => (parse_address(at, address)?, 0),
-            None => parse_name(at, host)?,
+        let Some(address) = host.strip_prefix(b"[") else {
+            return Self::of_name(at, host, port);
         };
-        Ok(Self { name, labels, port })
+        let name = parse_address(at, address)?;
+        Ok(Self {
+            name,
+            tail: tail(name),
+            labels: 0,
+            port,
+        })
+    }
+
+    fn of_name(at: usize, text: &'a [u8], port: Option<u16>) -> Result<Self, UrlError> {
+        let (name, labels) = parse_name(at, text)?;
+        Ok(Self {
+            name,
+            tail: tail(name),
+            labels,
+            port,
+        })
     }
 }
 
@@ -62,34 +83,56 @@ fn parse_port(text: &[u8]) -> Option<Option<u16>> {
 }
 
 /// An address with its closing bracket.
-fn parse_address(at: usize, text: &[u8]) -> Result<&str, UrlError> {
-    let address = text
-        .strip_suffix(b"]")
-        .filter(|address| is_ipv6(address))
-        .and_then(|address| str::from_utf8(address).ok());
+fn parse_address(at: usize, text: &[u8]) -> Result<&[u8], UrlError> {
+    let address = text.strip_suffix(b"]").filter(|address| is_ipv6(address));
     address.ok_or(UrlErrorKind::Address.at(at))
 }
 
 /// A name and its count of labels.
-fn parse_name(at: usize, text: &[u8]) -> Result<(&str, usize), UrlError> {
-    let bad = text.iter().position(|&byte| !is_host_byte(byte));
-    if let Some(bad) = bad {
-        return Err(UrlErrorKind::Host.at(at.saturating_add(bad)));
-    }
+fn parse_name(at: usize, text: &[u8]) -> Result<(&[u8], usize), UrlError> {
     let name = text.strip_suffix(b".").unwrap_or(text);
-    let labels = name.split(|&byte| byte == b'.');
-    let mut count = 0_usize;
-    for label in labels {
-        if label.is_empty() {
-            return Err(UrlErrorKind::Host.at(at));
+    let (mut count, mut before, mut empty) = (1_usize, b'.', false);
+    for (place, &byte) in (0..).zip(name) {
+        if !is_host_byte(byte) {
+            return Err(UrlErrorKind::Host.at(at.saturating_add(place)));
         }
-        count = count.saturating_add(1);
+        empty |= byte == b'.' && before == b'.';
+        count = count.wrapping_add(usize::from(byte == b'.'));
+        before = byte;
     }
-    let name = str::from_utf8(name).map_err(|_| UrlErrorKind::Host.at(at))?;
+    if empty || before == b'.' {
+        return Err(UrlErrorKind::Host.at(at));
+    }
     Ok((name, count))
 }
 
-/// Names in use, and no more: a host with another byte (percent-encoding, "*", ",") is read differently by different clients.
-const fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
+/// The last eight bytes of a name, the last one highest, without the bit that tells a letter's case. Names that
+/// differ in it are not the same.
+pub(crate) fn tail(name: &[u8]) -> u64 {
+    const CASE: u64 = u64::from_le_bytes([0x20; 8]);
+    match name.last_chunk() {
+        Some(last) => u64::from_le_bytes(*last) | CASE,
+        None => name
+            .iter()
+            .fold(0, |tail, &byte| tail >> 8 | u64::from(byte | 0x20) << 56),
+    }
 }
+
+/// Names in use, and no more: a host with another byte (percent-encoding, "*", ",") is read differently by different clients.
+fn is_host_byte(byte: u8) -> bool {
+    HOST_BYTES.get(usize::from(byte)) == Some(&true)
+}
+
+static HOST_BYTES: [bool; 256] = {
+    let mut bytes = [false; 256];
+    let mut rest: &[u8] = b"-_.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    while let [byte, tail @ ..] = rest {
+        // Evaluated by the compiler, where an index out of range would not compile.
+        #[allow(clippy::indexing_slicing, clippy::as_conversions)]
+        {
+            bytes[*byte as usize] = true;
+        }
+        rest = tail;
+    }
+    bytes
+};

@@ -2,8 +2,9 @@
 
 use crate::domain::Domain;
 use crate::error::{RuleError, RuleErrorKind};
+use crate::path;
 use crate::percent::bad_escape;
-use crate::rule::{Grammar, Rule};
+use crate::rule::{Grammar, Rule, method_bit};
 use crate::segment::{MAX_SEGMENTS, Reading, read};
 use crate::words::{Values, is_space, pieces, words};
 
@@ -42,6 +43,8 @@ impl<'a> Parser<'a> {
         match key {
             METHOD => {
                 self.check_methods(value_at, value)?;
+                let before = rule.method.as_ref().map_or(0, |_| rule.method_bits);
+                rule.method_bits = before | method_bits(value);
                 add(&mut rule.method, key, value, here);
             }
             DOMAIN => {
@@ -50,6 +53,10 @@ impl<'a> Parser<'a> {
             }
             _ => {
                 self.check_paths(value_at, value)?;
+                rule.path_first = match rule.path {
+                    None => path::first(value),
+                    Some(_) => None,
+                };
                 add(&mut rule.path, key, value, here);
             }
         }
@@ -195,6 +202,15 @@ fn add<'a>(values: &mut Option<Values<'a>>, key: &'static str, value: &'a str, h
         None => *values = Some(Values::new(key, value)),
         Some(values) => values.add(here),
     }
+}
+
+/// The bits of the methods of a comma list.
+fn method_bits(value: &str) -> u64 {
+    let bits = value.split(',').map(|method| match method {
+        "*" => u64::MAX,
+        _ => method_bit(method.as_bytes()),
+    });
+    bits.fold(0, |all, bit| all | bit)
 }
 
 /// Where the first key stands in a value.

@@ -1,6 +1,7 @@
 //! Matching the segments of a URL with a `path=` pattern.
 
 use crate::percent;
+use crate::segment::start;
 use crate::url::Url;
 use crate::words::Values;
 
@@ -16,6 +17,16 @@ pub(crate) fn matches(patterns: &Values<'_>, url: &Url<'_>) -> bool {
 pub(crate) fn body(pattern: &[u8]) -> &[u8] {
     let body = pattern.strip_prefix(b"/").unwrap_or(pattern);
     body.strip_suffix(b"/").unwrap_or(body)
+}
+
+/// What every path begins with that the value of a `path=` matches, as [`start`] tells it; None if there is no such.
+pub(crate) fn first(value: &str) -> Option<u64> {
+    let body = body(value.as_bytes());
+    let first = body.split(|&byte| byte == b'/').next().unwrap_or_default();
+    if body.is_empty() || first == b"*" || body.contains(&b',') {
+        return None;
+    }
+    start(first)
 }
 
 fn matches_segments(body: &[u8], segments: &[&[u8]]) -> bool {

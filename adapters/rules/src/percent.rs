@@ -32,8 +32,15 @@ impl Iterator for Decoded<'_> {
 
 /// Whether two texts are the same bytes once decoded.
 pub(crate) fn same(left: &[u8], right: &[u8]) -> bool {
-    // Most segments are equal as written or differ in one of their first bytes.
-    left == right || Decoded::new(left).eq(Decoded::new(right))
+    // Most segments are equal as written, or differ where nothing is encoded.
+    let bytes = left.iter().zip(right);
+    let same = bytes.take_while(|&(left, right)| left == right && *left != b'%');
+    let at = same.count();
+    match (left.get(at), right.get(at)) {
+        (None, None) => true,
+        (Some(b'%'), _) | (_, Some(b'%')) => Decoded::new(left).eq(Decoded::new(right)),
+        _ => false,
+    }
 }
 
 /// Where the first `%` stands that no two hexadecimal digits follow (bytes from the start).

@@ -128,25 +128,38 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// Resolves a path that begins with `/`, or is empty, which stands for `/` (RFC 9110 section 4.2.3).
-    pub(crate) fn resolve(path: &'a [u8]) -> Result<Self, PathProblem> {
-        let mut segments = Self::none();
+    /// Adds the segments of a path that begins with `/`, or is empty, which stands for `/` (RFC 9110 section 4.2.3),
+    /// resolved.
+    ///
+    /// # Errors
+    ///
+    /// Why the path is not clear. What was added then means nothing.
+    pub(crate) fn resolve(&mut self, path: &'a [u8]) -> Result<(), PathProblem> {
+        // Without an early exit, so that the compiler tests many bytes at once.
+        let is_plain = path.iter().fold(true, |plain, byte| {
+            plain & !matches!(byte, 0 | b'%' | b'\\')
+        });
         let relative = path.strip_prefix(b"/").unwrap_or(path);
         let mut last = Reading::Name;
         for segment in relative.split(|&byte| byte == b'/') {
-            last = read(segment);
+            // With nothing decoded, a segment that does not begin with a dot is a name.
+            last = if is_plain && segment.first() != Some(&b'.') {
+                Reading::Name
+            } else {
+                read(segment)
+            };
             match last {
-                Reading::Name | Reading::Slashed => segments.push(segment)?,
+                Reading::Name | Reading::Slashed => self.push(segment)?,
                 Reading::Here => {}
-                Reading::Parent => segments.pop()?,
+                Reading::Parent => self.pop()?,
                 Reading::Unclear(problem) => return Err(problem),
             }
         }
         // A dot segment at the end leaves the slash before it: "/a/b/.." is "/a/".
         if matches!(last, Reading::Here | Reading::Parent) {
-            segments.push(b"")?;
+            self.push(b"")?;
         }
-        Ok(segments)
+        Ok(())
     }
 
     pub(crate) fn as_slice(&self) -> &[&'a [u8]] {
@@ -176,6 +189,19 @@ impl<'a> Segments<'a> {
     }
 }
 
+/// The first eight bytes of a segment, with zeros behind a shorter one: segments that differ in it are not the same.
+/// None where something is encoded in it.
+pub(crate) fn start(segment: &[u8]) -> Option<u64> {
+    let mut start = [0; 8];
+    for (to, &byte) in start.iter_mut().zip(segment) {
+        if byte == b'%' {
+            return None;
+        }
+        *to = byte;
+    }
+    Some(u64::from_le_bytes(start))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{MAX_SEGMENTS, PathProblem, Reading, Segments, read};
@@ -183,7 +209,8 @@ mod tests {
     use std::vec::Vec;
 
     fn resolved(path: &str) -> Result<Vec<String>, PathProblem> {
-        let segments = Segments::resolve(path.as_bytes())?;
+        let mut segments = Segments::none();
+        segments.resolve(path.as_bytes())?;
         let text = |segment: &&[u8]| String::from_utf8(segment.to_vec()).unwrap();
         Ok(segments.as_slice().iter().map(text).collect())
     }

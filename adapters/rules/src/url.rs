@@ -1,10 +1,10 @@
 //! A request's URL, parsed once for all rules.
 
 use core::error::Error;
-use core::fmt;
+use core::{fmt, str};
 
 use crate::host::Host;
-use crate::segment::{PathProblem, Segments};
+use crate::segment::{PathProblem, Segments, start};
 
 /// A request's URL, split and resolved as rules compare it; borrows the bytes it was parsed from.
 ///
@@ -17,6 +17,8 @@ pub struct Url<'a> {
     path: &'a [u8],
     segments: Segments<'a>,
     problem: Option<PathProblem>,
+    /// The [`start`] of the first segment of a clear path.
+    first: Option<u64>,
 }
 
 impl<'a> Url<'a> {
@@ -29,8 +31,11 @@ impl<'a> Url<'a> {
     /// [`UrlError`] when clients would disagree on the host, or when there is none. Deny such a request.
     pub fn parse<T: AsRef<[u8]> + ?Sized>(url: &'a T) -> Result<Self, UrlError> {
         let url = url.as_ref();
-        if let Some(at) = url.iter().position(|&byte| byte <= b' ' || byte == 0x7f) {
-            return Err(UrlErrorKind::Byte.at(at));
+        let is_bad = |byte: u8| byte <= b' ' || byte == 0x7f;
+        // Without an early exit, so that the compiler tests many bytes at once.
+        if url.iter().fold(false, |found, &byte| found | is_bad(byte)) {
+            let at = url.iter().position(|&byte| is_bad(byte));
+            return Err(UrlErrorKind::Byte.at(at.unwrap_or_default()));
         }
         match split_scheme(url) {
             Some((scheme, rest)) => Self::parse_absolute(scheme, rest),
@@ -39,7 +44,7 @@ impl<'a> Url<'a> {
     }
 
     fn parse_absolute(scheme: &'a [u8], rest: &'a [u8]) -> Result<Self, UrlError> {
-        if !is_scheme(scheme) {
+        if !matches!(scheme, b"https" | b"http") && !is_scheme(scheme) {
             return Err(UrlErrorKind::Form.at(0));
         }
         let end = memchr::memchr3(b'/', b'?', b'#', rest).unwrap_or(rest.len());
@@ -48,17 +53,24 @@ impl<'a> Url<'a> {
         let host = Host::parse(at, authority)?;
         let end = memchr::memchr2(b'?', b'#', tail).unwrap_or(tail.len());
         let path = tail.get(..end).unwrap_or_default();
-        let (segments, problem) = match Segments::resolve(path) {
-            Ok(segments) => (segments, None),
-            Err(problem) => (Segments::none(), Some(problem)),
-        };
-        Ok(Self {
+        let mut url = Self {
             scheme: Some(scheme),
             host,
             path,
-            segments,
-            problem,
-        })
+            segments: Segments::none(),
+            problem: None,
+            first: None,
+        };
+        // In place: a kilobyte is not to be moved about.
+        url.problem = url.segments.resolve(path).err();
+        if url.problem.is_none() {
+            url.first = url
+                .segments
+                .as_slice()
+                .first()
+                .and_then(|first| start(first));
+        }
+        Ok(url)
     }
 
     fn parse_authority(authority: &'a [u8]) -> Result<Self, UrlError> {
@@ -76,6 +88,7 @@ impl<'a> Url<'a> {
             path: &[],
             segments: Segments::none(),
             problem: Some(PathProblem::Absent),
+            first: None,
         })
     }
 
@@ -88,7 +101,21 @@ impl<'a> Url<'a> {
     /// The host as written, never empty, without the brackets of an IPv6 address and without a name's last dot.
     #[must_use]
     pub const fn host(&self) -> &'a str {
+        match str::from_utf8(self.host.name) {
+            Ok(name) => name,
+            // It is ASCII, so this is never seen.
+            Err(_) => "",
+        }
+    }
+
+    /// The bytes of [`Url::host`].
+    pub(crate) const fn host_bytes(&self) -> &'a [u8] {
         self.host.name
+    }
+
+    /// The [`tail`](crate::host::tail) of the host.
+    pub(crate) const fn host_tail(&self) -> u64 {
+        self.host.tail
     }
 
     /// Whether the host is an IPv6 address, which of all domains only `domain=*` matches.
@@ -120,6 +147,11 @@ impl<'a> Url<'a> {
             Some(problem) => Err(problem),
             None => Ok(self.segments.as_slice()),
         }
+    }
+
+    /// The [`start`] of the first segment, where the path is clear and nothing is encoded there.
+    pub(crate) const fn first(&self) -> Option<u64> {
+        self.first
     }
 
     /// How many labels the host has; None for an IPv6 address.
@@ -200,6 +232,13 @@ impl UrlErrorKind {
 const SCHEME_END: &[u8] = b"://";
 
 fn split_scheme(url: &[u8]) -> Option<(&[u8], &[u8])> {
+    for usual in [b"https", &b"http"[..]] {
+        if let Some(rest) = url.strip_prefix(usual)
+            && let Some(rest) = rest.strip_prefix(SCHEME_END)
+        {
+            return Some((usual, rest));
+        }
+    }
     let (scheme, rest) = url.split_at_checked(memchr::memchr(b':', url)?)?;
     Some((scheme, rest.strip_prefix(SCHEME_END)?))
 }

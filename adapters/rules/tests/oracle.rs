@@ -14,13 +14,53 @@ fn joined(
 }
 
 /// Small alphabets, so that rules and requests meet often.
-const LABELS: &[&str] = &["a", "A", "b", "xn--c", "1"];
-const LABEL_PATTERNS: &[&str] = &["a", "B", "b", "xn--C", "*"];
+const LABELS: &[&str] = &["a", "A", "b", "xn--c", "1", "Longer-Label", "longer-labeM"];
+const LABEL_PATTERNS: &[&str] = &["a", "B", "b", "xn--C", "longer-label", "*"];
 const SEGMENTS: &[&str] = &[
-    "a", "b", "%61", "A", "", ".", "..", "%2e", ".%2E", "...", "a%2Fb", "..%2fa", "a%2F.", "%2F",
-    "..;x", "a;..", "%5c", "%00", "%", "%2", "%252e", "*",
+    "a",
+    "b",
+    "%61",
+    "A",
+    "",
+    ".",
+    "..",
+    "%2e",
+    ".%2E",
+    "...",
+    "a%2Fb",
+    "..%2fa",
+    "a%2F.",
+    "%2F",
+    "..;x",
+    "a;..",
+    "%5c",
+    "%00",
+    "%",
+    "%2",
+    "%252e",
+    "*",
+    "long-name",
+    "long%2dname",
+    "long-nam%65",
+    "long-nam",
+    ".name",
+    "a.b",
 ];
-const SEGMENT_PATTERNS: &[&str] = &["a", "b", "%62", "A", "*", "a%2Fb", "...", "%252e", "%2A"];
+const SEGMENT_PATTERNS: &[&str] = &[
+    "a",
+    "b",
+    "%62",
+    "A",
+    "*",
+    "a%2Fb",
+    "...",
+    "%252e",
+    "%2A",
+    "long-name",
+    "long-nam",
+    "long-nam%65",
+    ".name",
+];
 
 fn domain_pattern() -> impl Strategy<Value = String> {
     joined(LABEL_PATTERNS, ".", 4)
