@@ -27,6 +27,7 @@ use tokio::{
 };
 
 use super::{
+    alarm::Alarm,
     forward::forward,
     gate::Gate,
     intercept::intercept,
@@ -128,10 +129,9 @@ impl Client {
             let client = Arc::clone(self);
             async move { Ok::<_, Infallible>(client.answer(request).await.0) }
         });
-        let connection = self
-            .shared
-            .http1
-            .serve_connection(TokioIo::new(tap), service);
+        let mut http1 = self.shared.http1.clone();
+        http1.timer(Alarm::default());
+        let connection = http1.serve_connection(TokioIo::new(tap), service);
         let mut connection = pin!(connection.with_upgrades());
         let reason = loop {
             tokio::select! {

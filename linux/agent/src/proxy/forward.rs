@@ -37,7 +37,7 @@ pub(super) async fn forward(
     };
     match client.pool().send(origin, outgoing).await {
         Ok((response, lease)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            drop(lease);
+            lease.switch();
             switched(client, response, switch)
                 .unwrap_or_else(|| Refusal::failed(stamp, &UpstreamError::Switched).into())
         }
