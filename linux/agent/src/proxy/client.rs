@@ -28,7 +28,7 @@ use tokio::{
 
 use super::{
     alarm::Alarm,
-    forward::forward,
+    forward::Outgoing,
     gate::Gate,
     intercept::intercept,
     judge::{Passage, judge, record_denied, turn_away},
@@ -196,15 +196,19 @@ impl Client {
 
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let shared = &self.shared;
-        match judge(&shared.gate, shared.own, &self.scope, &request) {
+        let passage = match judge(&shared.gate, shared.own, &self.scope, &request) {
             Ok(passage) if request.method() == Method::CONNECT => {
-                Box::pin(self.connect(request, passage)).await
+                return Box::pin(self.connect(request, passage)).await;
             }
-            Ok(passage) => forward(self, request, passage).await,
+            Ok(passage) => passage,
             Err(refusal) => {
                 Box::pin(drain(request)).await;
-                refusal.into()
+                return refusal.into();
             }
+        };
+        match Outgoing::new(self, request, passage) {
+            Ok(outgoing) => outgoing.forward(self).await,
+            Err(refusal) => refusal.into(),
         }
     }
 

@@ -54,12 +54,12 @@ impl Http1 {
     /// Sends a request as it is, and waits for the head of its answer.
     pub(super) async fn send(
         &mut self,
-        request: Request<Upload>,
+        request: Box<Request<Upload>>,
     ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
         let rest = request.body().rest();
         let (sender, connection) = (&mut self.sender, &mut self.connection);
         // Unconstrained, as it would ask in vain to be woken for having had its share.
-        let mut answer = pin!(unconstrained(sender.try_send_request(request)));
+        let mut answer = pin!(unconstrained(sender.try_send_request(*request)));
         let mut is_sent = false;
         let answer = poll_fn(|cx| {
             if connection.is_none() {

@@ -51,7 +51,8 @@ pub(super) fn judge(
     let method = request.method();
     let refuse = |url: &[u8], reason, hint: Option<String>| {
         let stamp = record_denied(gate, method.as_str(), url, reason);
-        Refusal::denied(stamp, reason, hint.as_deref())
+        let line = hint.map(|rule| gate.allowing(&rule));
+        Refusal::denied(stamp, reason, line.as_deref())
     };
     let uri = scope.url(method, request.uri(), request.headers());
     let uri = uri.map_err(|reason| {

@@ -56,13 +56,13 @@ impl Pool {
     pub(super) async fn send(
         self: &Arc<Self>,
         origin: Origin,
-        mut request: Request<Upload>,
+        mut request: Box<Request<Upload>>,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
         while let Some(mut sender) = self.take(&origin) {
             match sender.send(request).await {
                 Ok(response) => return Ok((response, self.lease(sender, origin))),
                 Err(mut refused) => match refused.take_message() {
-                    Some(unsent) => request = unsent,
+                    Some(unsent) => request = Box::new(unsent),
                     None => return Err(UpstreamError::Exchange(refused.into_error())),
                 },
             }

@@ -63,7 +63,7 @@ impl Sender {
     /// Sends a request in origin-form with a `Host`.
     pub(super) async fn send(
         &mut self,
-        request: Request<Upload>,
+        request: Box<Request<Upload>>,
     ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
         match self {
             Self::Http1 {
@@ -73,8 +73,8 @@ impl Sender {
             Self::Http1 {
                 connection,
                 via: Some(via),
-            } => connection.send(via.for_proxy(request)).await,
-            Self::Http2(sender) => sender.try_send_request(for_http2(request)).await,
+            } => connection.send(Box::new(via.for_proxy(*request))).await,
+            Self::Http2(sender) => sender.try_send_request(for_http2(*request)).await,
         }
     }
 
