@@ -127,11 +127,12 @@ async fn arrives_with(
     client.ready().await.unwrap();
     let mut request = Request::new(Bytes::from_static(b"body"));
     let metadata = request.metadata_mut();
-    metadata.insert(
-        Names::DEFAULT.session(),
-        MetadataValue::from_static("forged"),
-    );
-    metadata.insert(Names::DEFAULT.sequence(), MetadataValue::from_static("7"));
+    for (name, value) in [
+        ("x-coder-agent-firewall-session-id", "forged"),
+        ("x-coder-agent-firewall-sequence-number", "7"),
+    ] {
+        metadata.insert(name, MetadataValue::from_static(value));
+    }
     let path = PathAndQuery::from_static("/test.Pair/Tell");
     let answer = client.unary(request, path, Raw).await.unwrap();
     serving.abort();
