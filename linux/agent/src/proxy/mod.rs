@@ -7,7 +7,7 @@
 //!     ^          |                    |
 //!     |          |                    +------> Recorder    one event, which gives the stamp
 //!     |          |                    |
-//!     |          |                    +------> refusal     403, 400, 421: the stamp, the reason, a rule
+//!     |          |                    +------> refusal     403, 400, 421: the stamp, why, what would allow it
 //!     |          |                    |
 //!     |          |                    +------> forward     strip, inject, pooled upstream, body as it comes
 //!     |          |                    |

@@ -1,7 +1,7 @@
 //! Connections to upstreams, kept for the next request.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     error::Error,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -31,8 +31,8 @@ pub(super) struct Pool {
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// The connections of each upstream, in the order in which they were kept.
-    origins: HashMap<Origin, Vec<Idle>>,
+    /// The connections of each upstream, in the order in which they were kept. There are too few of them to hash them.
+    origins: BTreeMap<Origin, Vec<Idle>>,
     /// Whether a task closes those that have been kept for too long.
     swept: bool,
 }
