@@ -32,7 +32,11 @@ impl<'a> Message<'a> {
     /// all the same, so a receiver can go on with the next one.
     pub fn decode(tag: Tag, payload: &'a [u8]) -> Result<Self, DecodeError> {
         match tag {
-            Tag::V1 => Logs::check(payload, Envelope::None).map(Self::Logs),
+            Tag::V1 => {
+                let mut logs = Logs::none_of(payload, Envelope::None);
+                logs.merge(payload)?;
+                Ok(Self::Logs(logs))
+            }
             Tag::V2 => decode_envelope(payload),
         }
     }
@@ -58,25 +62,27 @@ impl<'a> Logs<'a> {
         }
     }
 
-    fn check(bytes: &'a [u8], envelope: Envelope) -> Result<Self, DecodeError> {
-        let mut logs = Self {
+    const fn none_of(bytes: &'a [u8], envelope: Envelope) -> Self {
+        Self {
             bytes,
             envelope,
             session_id: "",
             confined_process_name: "",
-        };
-        let mut requests = Requests::new(bytes, envelope);
-        while let Some(mut request) = requests.next_request()? {
-            while let Some(field) = request.field()? {
-                match field {
-                    Field::Len(1, log) => drop(Log::decode(log)?),
-                    Field::Len(2, id) => logs.session_id = text(id)?,
-                    Field::Len(3, name) => logs.confined_process_name = text(name)?,
-                    other => refuse_known(&other, 1..=3)?,
-                }
+        }
+    }
+
+    /// Checks one part of the request, and takes from it what there is once.
+    fn merge(&mut self, part: &'a [u8]) -> Result<(), DecodeError> {
+        let mut request = Reader::new(part);
+        while let Some(field) = request.field()? {
+            match field {
+                Field::Len(1, log) => drop(Log::decode(log)?),
+                Field::Len(2, id) => self.session_id = text(id)?,
+                Field::Len(3, name) => self.confined_process_name = text(name)?,
+                other => refuse_known(&other, 1..=3)?,
             }
         }
-        Ok(logs)
+        Ok(())
     }
 }
 
@@ -216,20 +222,15 @@ impl<'a> Status<'a> {
         })
     }
 
-    fn check(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut status = Self {
+    const fn none_of(bytes: &'a [u8]) -> Self {
+        Self {
             bytes,
             dropped_channel_full: 0,
             dropped_batch_full: 0,
             session_id: "",
             end: None,
             acknowledge: false,
-        };
-        let mut chunks = Chunks::new(bytes, 2);
-        while let Some(chunk) = chunks.next_chunk()? {
-            status.merge(chunk)?;
         }
-        Ok(status)
     }
 
     fn merge(&mut self, bytes: &'a [u8]) -> Result<(), DecodeError> {
@@ -369,43 +370,36 @@ impl<'a> Chunks<'a> {
     }
 }
 
-/// Finds the member that is set: the last one in the bytes, from where it was last chosen on.
+/// Reads the member that is set: the last one in the bytes, from where it was last chosen on. One that it replaces has
+/// to be well-formed too.
 fn decode_envelope(payload: &[u8]) -> Result<Message<'_>, DecodeError> {
     let mut reader = Reader::new(payload);
-    let mut chosen = (0, payload);
+    let mut chosen = Message::Unknown;
     loop {
         let from = reader.rest();
-        match reader.field()? {
-            None => break,
-            Some(Field::Len(number @ 1..=2, part)) => {
-                check_part(number, part)?;
-                if chosen.0 != number {
-                    chosen = (number, from);
-                }
+        chosen = match (reader.field()?, chosen) {
+            (None, chosen) => return Ok(chosen),
+            (Some(Field::Len(1, part)), chosen) => {
+                let mut logs = match chosen {
+                    Message::Logs(logs) => logs,
+                    _ => Logs::none_of(from, Envelope::Message),
+                };
+                logs.merge(part)?;
+                Message::Logs(logs)
             }
-            Some(other) => refuse_known(&other, 1..=2)?,
-        }
-    }
-    match chosen {
-        (1, bytes) => Logs::check(bytes, Envelope::Message).map(Message::Logs),
-        (2, bytes) => Status::check(bytes).map(Message::Status),
-        _ => Ok(Message::Unknown),
-    }
-}
-
-/// A member that another one replaces has to be well-formed too.
-fn check_part(number: u32, part: &[u8]) -> Result<(), DecodeError> {
-    match number {
-        1 => Logs::check(part, Envelope::None).map(drop),
-        _ => Status {
-            bytes: part,
-            dropped_channel_full: 0,
-            dropped_batch_full: 0,
-            session_id: "",
-            end: None,
-            acknowledge: false,
-        }
-        .merge(part),
+            (Some(Field::Len(2, part)), chosen) => {
+                let mut status = match chosen {
+                    Message::Status(status) => status,
+                    _ => Status::none_of(from),
+                };
+                status.merge(part)?;
+                Message::Status(status)
+            }
+            (Some(other), chosen) => {
+                refuse_known(&other, 1..=2)?;
+                chosen
+            }
+        };
     }
 }
 

@@ -9,6 +9,7 @@ mod check;
 mod child;
 mod cli;
 mod collect;
+mod command_line;
 mod config;
 mod demo;
 mod doctor;

@@ -1,4 +1,5 @@
 use std::{
+    env,
     error::Error,
     ffi::OsString,
     io,
@@ -17,6 +18,7 @@ use crate::{
     bundle::Bundle,
     child::{self, SpawnError},
     cli::RunArgs,
+    command_line::CommandLine,
     config::Config,
     exit,
     kernel::Emitter,
@@ -63,6 +65,7 @@ fn confine(config: &Config, command: &[OsString]) -> Result<u8, Box<dyn Error>> 
         injector: Arc::new(MapInjector::new(&config.names(), session)),
         redaction: config.redaction(),
         trust,
+        command_line: CommandLine::of(env::args_os()),
         ..gate(policy, &recording)?
     };
     let bundle = Bundle::write(session, &gate.authority, &gate.trust)?;
@@ -131,6 +134,7 @@ pub(crate) fn gate(policy: impl Policy, recording: &Recording) -> Result<Gate, A
         redaction: Redaction::default(),
         authority: Arc::new(Authority::new(session)?),
         trust: Trust::default(),
+        command_line: None,
     })
 }
 

@@ -5,7 +5,7 @@ mod support;
 use std::{
     os::unix::process::CommandExt,
     path::PathBuf,
-    process::{Output, Stdio},
+    process::{Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -86,6 +86,37 @@ fn a_denied_host_is_answered_403_and_recorded() {
     );
     assert!(event.get("rule").is_none());
     assert!(stderr(&run.output).contains("denied GET http://denied.invalid/secret"));
+}
+
+#[test]
+fn the_command_line_that_a_refusal_names_lets_the_request_out() {
+    if !has("curl") {
+        return;
+    }
+    let upstream = Upstream::start().unwrap();
+    let url = format!("http://{}/it's/secret?a=b&c=$d", upstream.address());
+    let denied = throughline()
+        .args(["run", "--quiet", "--allow", "domain=other.invalid path=/*"])
+        .args(["--", "curl", "-s", &url])
+        .output()
+        .unwrap();
+    let answer = String::from_utf8_lossy(&denied.stdout);
+    let line = answer.lines().find_map(|line| {
+        let (_, line) = line.split_once("to allow it: ")?;
+        Some(line.to_owned())
+    });
+    let line = line.unwrap_or_else(|| panic!("no command line: {answer}"));
+    assert!(
+        line.contains(" run --allow 'method=GET domain=127.0.0.1 path=/it%27s/secret' --quiet"),
+        "{line}"
+    );
+    assert!(upstream.heads().is_empty());
+
+    let allowed = Command::new("sh").args(["-c", &line]).output().unwrap();
+    assert!(allowed.status.success(), "{}", stderr(&allowed));
+    let heads = upstream.heads();
+    assert_eq!(heads.len(), 1);
+    assert_eq!(heads[0].target(), "/it's/secret?a=b&c=$d");
 }
 
 #[test]

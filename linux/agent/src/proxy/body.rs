@@ -2,8 +2,8 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
+    sync::{Arc, Weak},
+    task::{Context, Poll, Waker, ready},
 };
 
 use hyper::{
@@ -19,11 +19,22 @@ use super::{hop, pool::Lease};
 pub(super) struct Upload {
     incoming: Incoming,
     injector: Arc<MapInjector>,
+    /// There for as long as there is something left of a body that is not empty.
+    rest: Option<Arc<()>>,
 }
 
 impl Upload {
-    pub(super) const fn new(incoming: Incoming, injector: Arc<MapInjector>) -> Self {
-        Self { incoming, injector }
+    pub(super) fn new(incoming: Incoming, injector: Arc<MapInjector>) -> Self {
+        Self {
+            rest: (!incoming.is_end_stream()).then(Arc::default),
+            incoming,
+            injector,
+        }
+    }
+
+    /// Has a strong count until the whole body is sent; None if it is empty.
+    pub(super) fn rest(&self) -> Option<Weak<()>> {
+        self.rest.as_ref().map(Arc::downgrade)
     }
 }
 
@@ -69,6 +80,27 @@ impl Download {
         download
     }
 
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let mut incoming = Pin::new(&mut self.incoming);
+        let Some(lease) = self.lease.as_mut().filter(|lease| lease.is_driven()) else {
+            return incoming.poll_frame(cx);
+        };
+        // What is there; what has come since; and if that is nothing, to be woken when something does. Only to drive
+        // the connection brings a frame about, so no frame has to wake anybody.
+        for waker in [None, Some(Waker::noop()), Some(cx.waker())] {
+            if let Some(waker) = waker {
+                lease.drive(&mut Context::from_waker(waker));
+            }
+            let polled = incoming
+                .as_mut()
+                .poll_frame(&mut Context::from_waker(Waker::noop()));
+            if polled.is_ready() {
+                return polled;
+            }
+        }
+        Poll::Pending
+    }
+
     fn give_back_at_end(&mut self) {
         if self.incoming.is_end_stream()
             && let Some(lease) = self.lease.take()
@@ -86,7 +118,7 @@ impl Body for Download {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        let frame = ready!(self.poll_incoming(cx));
         match &frame {
             None => {
                 if let Some(lease) = self.lease.take() {

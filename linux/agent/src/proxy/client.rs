@@ -27,7 +27,8 @@ use tokio::{
 };
 
 use super::{
-    forward::forward,
+    alarm::Alarm,
+    forward::Outgoing,
     gate::Gate,
     intercept::intercept,
     judge::{Passage, judge, record_denied, turn_away},
@@ -128,10 +129,9 @@ impl Client {
             let client = Arc::clone(self);
             async move { Ok::<_, Infallible>(client.answer(request).await.0) }
         });
-        let connection = self
-            .shared
-            .http1
-            .serve_connection(TokioIo::new(tap), service);
+        let mut http1 = self.shared.http1.clone();
+        http1.timer(Alarm::default());
+        let connection = http1.serve_connection(TokioIo::new(tap), service);
         let mut connection = pin!(connection.with_upgrades());
         let reason = loop {
             tokio::select! {
@@ -196,15 +196,19 @@ impl Client {
 
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let shared = &self.shared;
-        match judge(&shared.gate, shared.own, &self.scope, &request) {
+        let passage = match judge(&shared.gate, shared.own, &self.scope, &request) {
             Ok(passage) if request.method() == Method::CONNECT => {
-                Box::pin(self.connect(request, passage)).await
+                return Box::pin(self.connect(request, passage)).await;
             }
-            Ok(passage) => forward(self, request, passage).await,
+            Ok(passage) => passage,
             Err(refusal) => {
                 Box::pin(drain(request)).await;
-                refusal.into()
+                return refusal.into();
             }
+        };
+        match Outgoing::new(self, request, passage) {
+            Ok(outgoing) => outgoing.forward(self).await,
+            Err(refusal) => refusal.into(),
         }
     }
 

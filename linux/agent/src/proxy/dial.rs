@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Whom a request is for, and how it is spoken to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Origin {
     host: String,
     port: u16,

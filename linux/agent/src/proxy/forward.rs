@@ -6,9 +6,10 @@ use http_body_util::Either;
 use hyper::{
     HeaderMap, Request, Response, StatusCode, Uri, Version,
     body::{Body, Incoming},
-    header::{self, HeaderValue, MaxSizeReached},
+    header::{self, HeaderValue},
     upgrade::OnUpgrade,
 };
+use throughline_core::Stamp;
 use throughline_headers::MapInjector;
 
 use super::{
@@ -22,58 +23,76 @@ use super::{
     tunnel::{After, Unread},
 };
 
-/// Sends a request on and relays what comes back.
-pub(super) async fn forward(
-    client: &Client,
-    mut request: Request<Incoming>,
-    passage: Passage,
-) -> Answer {
-    let switch = hop::is_websocket(request.version(), request.headers())
-        .then(|| hyper::upgrade::on(&mut request));
-    let (stamp, injector) = (passage.stamp, client.injector());
-    let (origin, outgoing) = match outgoing(request, passage, injector, switch.is_some()) {
-        Ok(outgoing) => outgoing,
-        Err(error) => return Refusal::failed(stamp, &error).into(),
-    };
-    match client.pool().send(origin, outgoing).await {
-        Ok((response, lease)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            drop(lease);
-            switched(client, response, switch)
-                .unwrap_or_else(|| Refusal::failed(stamp, &UpstreamError::Switched).into())
-        }
-        Ok((response, lease)) => relayed(response, lease, injector),
-        Err(error) => Refusal::failed(stamp, &error).into(),
-    }
+/// A request on its way.
+///
+/// Made by what is not a future: futures that hand a request to each other copy it each time.
+pub(super) struct Outgoing {
+    stamp: Stamp,
+    origin: Origin,
+    request: Box<Request<Upload>>,
+    /// The client's connection, if it is to go on as a WebSocket.
+    switch: Option<OnUpgrade>,
 }
 
-/// The request as the upstream sees it, and which upstream that is.
-fn outgoing(
-    request: Request<Incoming>,
-    passage: Passage,
-    injector: &Arc<MapInjector>,
-    websocket: bool,
-) -> Result<(Origin, Request<Upload>), MaxSizeReached> {
-    let (mut parts, body) = request.into_parts();
-    let headers = &mut parts.headers;
-    let takes_trailers = hop::takes_trailers(headers);
-    hop::strip(headers);
-    if let Some(host) = passage.host {
-        headers.insert(header::HOST, host);
+impl Outgoing {
+    /// The request as the upstream sees it, and which upstream that is.
+    ///
+    /// # Errors
+    ///
+    /// What to tell the client if it has too many fields.
+    pub(super) fn new(
+        client: &Client,
+        mut request: Request<Incoming>,
+        passage: Passage,
+    ) -> Result<Self, Refusal> {
+        let stamp = passage.stamp;
+        let found = hop::found(request.headers());
+        let switch = hop::is_websocket(request.version(), request.headers(), &found)
+            .then(|| hyper::upgrade::on(&mut request));
+        let (mut parts, body) = request.into_parts();
+        let headers = &mut parts.headers;
+        let takes_trailers = hop::takes_trailers(headers, &found);
+        hop::strip_found(headers, found);
+        if let Some(host) = passage.host {
+            headers.insert(header::HOST, host);
+        }
+        hop::add_via(headers, parts.version);
+        hop::join_cookies(headers, parts.version);
+        set_framing(headers, &body);
+        if switch.is_some() {
+            hop::set_websocket(headers);
+        }
+        if takes_trailers {
+            hop::set_takes_trailers(headers);
+        }
+        client
+            .injector()
+            .rewrite(headers, passage.inject.then_some(stamp))
+            .map_err(|error| Refusal::failed(stamp, &error))?;
+        parts.uri = passage.path.map(Uri::from).unwrap_or_default();
+        parts.version = Version::HTTP_11;
+        let upload = Upload::new(body, Arc::clone(client.injector()));
+        Ok(Self {
+            stamp,
+            origin: passage.origin,
+            request: Box::new(Request::from_parts(parts, upload)),
+            switch,
+        })
     }
-    hop::add_via(headers, parts.version);
-    hop::join_cookies(headers, parts.version);
-    set_framing(headers, &body);
-    if websocket {
-        hop::set_websocket(headers);
+
+    /// Sends it on and relays what comes back.
+    pub(super) async fn forward(self, client: &Client) -> Answer {
+        let Self { stamp, switch, .. } = self;
+        match client.pool().send(self.origin, self.request).await {
+            Ok((response, lease)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                lease.switch();
+                switched(client, response, switch)
+                    .unwrap_or_else(|| Refusal::failed(stamp, &UpstreamError::Switched).into())
+            }
+            Ok((response, lease)) => relayed(response, lease, client.injector()),
+            Err(error) => Refusal::failed(stamp, &error).into(),
+        }
     }
-    if takes_trailers {
-        hop::set_takes_trailers(headers);
-    }
-    injector.rewrite(headers, passage.inject.then_some(passage.stamp))?;
-    parts.uri = passage.path.map(Uri::from).unwrap_or_default();
-    parts.version = Version::HTTP_11;
-    let request = Request::from_parts(parts, Upload::new(body, Arc::clone(injector)));
-    Ok((passage.origin, request))
 }
 
 /// The answer as the client sees it.

@@ -7,6 +7,7 @@ use throughline_headers::MapInjector;
 use throughline_rules::{Redaction, Url};
 
 use super::tls::{Authority, Trust};
+use crate::command_line::CommandLine;
 
 /// Decides what may leave, and what is stamped.
 pub(crate) trait Policy: Send + Sync + 'static {
@@ -44,4 +45,16 @@ pub(crate) struct Gate {
     pub(crate) authority: Arc<Authority>,
     /// Who vouches for upstreams.
     pub(crate) trust: Trust,
+    /// How to run it all again with another rule, if there is such a way.
+    pub(crate) command_line: Option<CommandLine>,
+}
+
+impl Gate {
+    /// What to run instead, or to add to it, so that `rule` lets a request out.
+    pub(super) fn allowing(&self, rule: &str) -> String {
+        match &self.command_line {
+            Some(line) => line.allowing(rule),
+            None => format!("--allow '{rule}'"),
+        }
+    }
 }

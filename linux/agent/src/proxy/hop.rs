@@ -7,12 +7,19 @@ use hyper::{
 
 /// Removes the fields of one connection: those that `Connection` names, and those that are always so.
 pub(super) fn strip(headers: &mut HeaderMap) {
+    let found = found(headers);
+    strip_found(headers, found);
+}
+
+/// Those of the fields that are always of one connection which are there.
+pub(super) fn found(headers: &HeaderMap) -> Vec<HeaderName> {
     // A pass over the few fields there are costs less than looking up each of these names.
-    let found: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| ALWAYS.contains(name))
-        .cloned()
-        .collect();
+    let names = headers.keys().filter(|name| ALWAYS.contains(name));
+    names.cloned().collect()
+}
+
+/// The same as [`strip`], once it is known which are there.
+pub(super) fn strip_found(headers: &mut HeaderMap, found: Vec<HeaderName>) {
     if found.contains(&header::CONNECTION) {
         for name in nominated(headers) {
             headers.remove(name);
@@ -26,9 +33,10 @@ pub(super) fn strip(headers: &mut HeaderMap) {
 /// Whether the message asks to go on as a WebSocket (RFC 6455 section 4.1).
 ///
 /// No other upgrade is passed on: `h2c` would carry requests that no rule sees.
-pub(super) fn is_websocket(version: Version, headers: &HeaderMap) -> bool {
+pub(super) fn is_websocket(version: Version, headers: &HeaderMap, found: &[HeaderName]) -> bool {
     let asks = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes());
     version == Version::HTTP_11
+        && found.contains(&header::UPGRADE)
         && headers.get(header::UPGRADE).is_some_and(asks)
         && has_token(headers, &header::CONNECTION, "upgrade")
 }
@@ -40,8 +48,8 @@ pub(super) fn set_websocket(headers: &mut HeaderMap) {
 }
 
 /// Whether the sender takes trailers (RFC 9110 section 10.1.4).
-pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
-    has_token(headers, &header::TE, "trailers")
+pub(super) fn takes_trailers(headers: &HeaderMap, found: &[HeaderName]) -> bool {
+    found.contains(&header::TE) && has_token(headers, &header::TE, "trailers")
 }
 
 /// Tells the other side that trailers are taken.
@@ -150,7 +158,7 @@ mod tests {
     fn only_a_websocket_is_an_upgrade_that_passes() {
         let asks = |version, connection, upgrade| {
             let map = headers(&[("Connection", connection), ("Upgrade", upgrade)]);
-            is_websocket(version, &map)
+            is_websocket(version, &map, &found(&map))
         };
         assert!(asks(Version::HTTP_11, "keep-alive, Upgrade", "WebSocket"));
         assert!(!asks(Version::HTTP_11, "upgrade, http2-settings", "h2c"));

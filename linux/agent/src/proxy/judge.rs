@@ -2,7 +2,6 @@
 
 use std::{
     borrow::Cow,
-    fmt::Write,
     net::{IpAddr, SocketAddr},
 };
 
@@ -52,7 +51,8 @@ pub(super) fn judge(
     let method = request.method();
     let refuse = |url: &[u8], reason, hint: Option<String>| {
         let stamp = record_denied(gate, method.as_str(), url, reason);
-        Refusal::denied(stamp, reason, hint.as_deref())
+        let line = hint.map(|rule| gate.allowing(&rule));
+        Refusal::denied(stamp, reason, line.as_deref())
     };
     let uri = scope.url(method, request.uri(), request.headers());
     let uri = uri.map_err(|reason| {
@@ -150,13 +150,18 @@ fn origin(url: &Url<'_>, scope: &Scope) -> Origin {
     Origin::new(url.host(), url.port().unwrap_or(implied), tls)
 }
 
+/// The same as its `Display`, which takes longer.
 fn text_of(uri: &Uri) -> String {
+    let scheme = uri.scheme_str().unwrap_or_default();
     let authority = uri.authority().map_or("", Authority::as_str);
     let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
-    let mut text = String::with_capacity(authority.len() + path.len() + "https://".len());
-    // Writing to a string does not fail.
-    let _ = write!(text, "{uri}");
-    text
+    // An absolute URL without a path is shown with one.
+    let root = match uri.scheme() {
+        Some(_) if !path.starts_with('/') => "/",
+        _ => "",
+    };
+    let after = if scheme.is_empty() { "" } else { "://" };
+    [scheme, after, authority, root, path].concat()
 }
 
 /// The `Host` that the URL asks for, if it is not the one that is there (RFC 9112 section 3.2.2).

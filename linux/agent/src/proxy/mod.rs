@@ -7,7 +7,7 @@
 //!     ^          |                    |
 //!     |          |                    +------> Recorder    one event, which gives the stamp
 //!     |          |                    |
-//!     |          |                    +------> refusal     403, 400, 421: the stamp, the reason, a rule
+//!     |          |                    +------> refusal     403, 400, 421: the stamp, why, what would allow it
 //!     |          |                    |
 //!     |          |                    +------> forward     strip, inject, pooled upstream, body as it comes
 //!     |          |                    |
@@ -55,6 +55,7 @@
 //!   stops in the middle of one holds a connection, and no more memory than [`Settings::WINDOW`] a side.
 //! - `OPTIONS` and `TRACE` are forwarded without regard to `Max-Forwards`.
 
+mod alarm;
 mod body;
 mod chunks;
 mod client;
@@ -63,6 +64,7 @@ mod forward;
 mod gate;
 mod hint;
 mod hop;
+mod http1;
 mod intercept;
 mod judge;
 mod lenient;

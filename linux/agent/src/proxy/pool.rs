@@ -1,14 +1,16 @@
 //! Connections to upstreams, kept for the next request.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     error::Error,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
 use hyper::{Request, Response, body::Incoming};
+use tokio::time::sleep;
 
 use super::{
     body::Upload,
@@ -24,7 +26,15 @@ use super::{
 pub(super) struct Pool {
     dialler: Dialler,
     tls: Upstreams,
-    idle: Mutex<HashMap<Origin, Vec<Idle>>>,
+    idle: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// The connections of each upstream, in the order in which they were kept. There are too few of them to hash them.
+    origins: BTreeMap<Origin, Vec<Idle>>,
+    /// Whether a task closes those that have been kept for too long.
+    swept: bool,
 }
 
 #[derive(Debug)]
@@ -35,7 +45,7 @@ struct Idle {
 
 impl Pool {
     pub(super) fn new(dialler: Dialler, tls: Upstreams) -> Arc<Self> {
-        let idle = Mutex::new(HashMap::new());
+        let idle = Mutex::default();
         Arc::new(Self { dialler, tls, idle })
     }
 
@@ -46,13 +56,13 @@ impl Pool {
     pub(super) async fn send(
         self: &Arc<Self>,
         origin: Origin,
-        mut request: Request<Upload>,
+        mut request: Box<Request<Upload>>,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
         while let Some(mut sender) = self.take(&origin) {
             match sender.send(request).await {
                 Ok(response) => return Ok((response, self.lease(sender, origin))),
                 Err(mut refused) => match refused.take_message() {
-                    Some(unsent) => request = unsent,
+                    Some(unsent) => request = Box::new(unsent),
                     None => return Err(UpstreamError::Exchange(refused.into_error())),
                 },
             }
@@ -71,7 +81,8 @@ impl Pool {
 
     /// Closes the connections that are kept.
     pub(super) fn clear(&self) {
-        self.lock().clear();
+        let kept = std::mem::take(&mut self.lock().origins);
+        kept.into_values().flatten().for_each(Idle::close);
     }
 
     async fn connect(&self, origin: &Origin) -> Result<Sender, UpstreamError> {
@@ -93,42 +104,56 @@ impl Pool {
     }
 
     /// The connection that was used last, as it is the least likely to be closed by now.
-    fn take(&self, origin: &Origin) -> Option<Sender> {
-        let mut idle = self.lock();
-        let kept = idle.get_mut(origin)?;
-        while let Some(Idle { sender, since }) = kept.pop() {
-            if since.elapsed() > IDLE_MAX {
-                kept.clear();
-                return None;
+    fn take(self: &Arc<Self>, origin: &Origin) -> Option<Sender> {
+        loop {
+            let last = self.lock().origins.get_mut(origin)?.pop();
+            let last = last?;
+            if last.is_fresh() {
+                self.share(origin, &last.sender);
+                return Some(last.sender);
             }
-            if sender.is_ready() {
-                kept.extend(sender.shared().map(Idle::now));
-                return Some(sender);
-            }
+            last.close();
         }
-        None
     }
 
     /// Lets others use a new connection too, if it can carry more than one request at a time.
-    fn share(&self, origin: &Origin, sender: &Sender) {
+    fn share(self: &Arc<Self>, origin: &Origin, sender: &Sender) {
         if let Some(shared) = sender.shared() {
             self.keep(origin.clone(), shared);
         }
     }
 
-    fn keep(&self, origin: Origin, sender: Sender) {
+    fn keep(self: &Arc<Self>, origin: Origin, sender: Sender) {
         let mut idle = self.lock();
-        if idle.len() >= ORIGINS_MAX && !idle.contains_key(&origin) {
-            idle.retain(|_, kept| kept.last().is_some_and(Idle::is_fresh));
-            if idle.len() >= ORIGINS_MAX {
-                return;
-            }
+        if idle.origins.len() >= ORIGINS_MAX && !idle.origins.contains_key(&origin) {
+            return;
         }
-        let kept = idle.entry(origin).or_default();
+        let kept = idle.origins.entry(origin).or_default();
         if kept.len() >= IDLE_PER_ORIGIN {
             kept.remove(0);
         }
         kept.push(Idle::now(sender));
+        if !std::mem::replace(&mut idle.swept, true) {
+            tokio::spawn(sweep(Arc::downgrade(self)));
+        }
+    }
+
+    /// Closes what cannot be used any more; returns whether something is left.
+    fn close_stale(&self) -> bool {
+        let mut stale = Vec::new();
+        let mut idle = self.lock();
+        idle.origins.retain(|_, kept| {
+            for idle in kept.iter_mut() {
+                idle.sender.drive(&mut Context::from_waker(Waker::noop()));
+            }
+            stale.extend(kept.extract_if(.., |idle| !idle.is_fresh()));
+            !kept.is_empty()
+        });
+        idle.swept = !idle.origins.is_empty();
+        let swept = idle.swept;
+        drop(idle);
+        stale.into_iter().for_each(Idle::close);
+        swept
     }
 
     fn lease(self: &Arc<Self>, sender: Sender, origin: Origin) -> Lease {
@@ -139,7 +164,7 @@ impl Pool {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Origin, Vec<Idle>>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -153,6 +178,22 @@ impl Idle {
     fn is_fresh(&self) -> bool {
         self.since.elapsed() <= IDLE_MAX && self.sender.is_ready()
     }
+
+    fn close(self) {
+        self.sender.close();
+    }
+}
+
+/// Closes connections for as long as there are some that will have been kept for too long.
+///
+/// Nobody reads from a connection that is kept, so nothing else would notice that its other side has closed it.
+async fn sweep(pool: Weak<Pool>) {
+    loop {
+        sleep(IDLE_MAX).await;
+        if !pool.upgrade().is_some_and(|pool| pool.close_stale()) {
+            return;
+        }
+    }
 }
 
 /// A connection whose answer is being read. Dropping it closes the connection, unless others use it too.
@@ -164,6 +205,21 @@ pub(super) struct Lease {
 }
 
 impl Lease {
+    /// Whether its connection stands still unless it is [driven](Self::drive).
+    pub(super) const fn is_driven(&self) -> bool {
+        self.sender.is_driven()
+    }
+
+    /// Moves its connection on, unless that goes on by itself.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+        self.sender.drive(cx);
+    }
+
+    /// Lets the connection become what its other side has agreed to.
+    pub(super) fn switch(self) {
+        self.sender.switch();
+    }
+
     /// Keeps the connection for the next request, once it is ready for one.
     pub(super) fn give_back(mut self) {
         if self.sender.is_shared() {
@@ -173,7 +229,10 @@ impl Lease {
             self.pool.keep(self.origin, self.sender);
             return;
         }
-        // Its task has yet to notice the end of the answer, or is still sending the request.
+        if self.sender.is_closed() {
+            return;
+        }
+        // It has yet to notice the end of the answer, or is still sending the request.
         tokio::spawn(async move {
             if self.sender.ready().await {
                 self.pool.keep(self.origin, self.sender);
@@ -223,5 +282,5 @@ const IDLE_MAX: Duration = Duration::from_secs(4);
 /// How many connections are kept for one upstream (count, inclusive).
 const IDLE_PER_ORIGIN: usize = 64;
 
-/// How many upstreams connections are kept for (count); those without a live one are forgotten when it is reached.
+/// How many upstreams connections are kept for (count); those without one are forgotten as time passes.
 const ORIGINS_MAX: usize = 256;

@@ -109,11 +109,11 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// To a request that was held back; with the rule that would let it out, if one can be named.
-    pub(super) fn denied(stamp: Stamp, reason: Reason<'_>, rule: Option<&str>) -> Self {
+    /// To a request that was held back; with the command line that would let it out, if there is one.
+    pub(super) fn denied(stamp: Stamp, reason: Reason<'_>, allowing: Option<&str>) -> Self {
         let mut text = format!("denied: {reason}\nstamp: {stamp}\n");
-        if let Some(rule) = rule {
-            text.extend(["to allow it: --allow '", rule, "'\n"]);
+        if let Some(line) = allowing {
+            text.extend(["to allow it: ", line, "\n"]);
         }
         let status = reason.status();
         Self { status, text }

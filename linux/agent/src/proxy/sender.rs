@@ -1,16 +1,18 @@
 //! One connection to an upstream, of either version of HTTP.
 
+use std::task::Context;
+
 use http::uri::{Authority, Scheme};
 use hyper::{
     Request, Response, Uri, Version,
     body::Incoming,
-    client::conn::{TrySendError, http1, http2},
+    client::conn::{TrySendError, http2},
     header::{self, HeaderValue},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{body::Upload, settings::Settings, via::UpstreamProxy};
+use super::{body::Upload, http1::Http1, settings::Settings, via::UpstreamProxy};
 
 /// What a proxy is told beside a request.
 #[derive(Clone, Debug)]
@@ -22,7 +24,7 @@ pub(super) struct Via {
 #[derive(Debug)]
 pub(super) enum Sender {
     Http1 {
-        sender: http1::SendRequest<Upload>,
+        connection: Http1,
         /// The other side is a proxy, to which requests are sent in absolute-form.
         via: Option<Via>,
     },
@@ -35,15 +37,11 @@ impl Sender {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(Settings::ANSWER_HEAD_MAX as usize);
-        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
-        // Its errors come out at its sender.
-        tokio::spawn(connection.with_upgrades());
+        let connection = Http1::open(stream).await?;
         let via = via.map(|proxy| Via {
             credentials: proxy.credentials().cloned(),
         });
-        Ok(Self::Http1 { sender, via })
+        Ok(Self::Http1 { connection, via })
     }
 
     pub(super) async fn http2<S>(stream: S) -> hyper::Result<Self>
@@ -65,30 +63,69 @@ impl Sender {
     /// Sends a request in origin-form with a `Host`.
     pub(super) async fn send(
         &mut self,
-        request: Request<Upload>,
+        request: Box<Request<Upload>>,
     ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
         match self {
-            Self::Http1 { sender, via: None } => sender.try_send_request(request).await,
             Self::Http1 {
-                sender,
+                connection,
+                via: None,
+            } => connection.send(request).await,
+            Self::Http1 {
+                connection,
                 via: Some(via),
-            } => sender.try_send_request(via.for_proxy(request)).await,
-            Self::Http2(sender) => sender.try_send_request(for_http2(request)).await,
+            } => connection.send(Box::new(via.for_proxy(*request))).await,
+            Self::Http2(sender) => sender.try_send_request(for_http2(*request)).await,
+        }
+    }
+
+    /// Whether its connection stands still unless it is [driven](Self::drive).
+    pub(super) const fn is_driven(&self) -> bool {
+        match self {
+            Self::Http1 { connection, .. } => connection.is_driven(),
+            Self::Http2(_) => false,
+        }
+    }
+
+    /// Moves its connection on, unless that goes on by itself.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Self::Http1 { connection, .. } = self {
+            connection.drive(cx);
         }
     }
 
     pub(super) fn is_ready(&self) -> bool {
         match self {
-            Self::Http1 { sender, .. } => sender.is_ready(),
+            Self::Http1 { connection, .. } => connection.is_ready(),
             Self::Http2(sender) => sender.is_ready(),
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1 { connection, .. } => connection.is_closed(),
+            Self::Http2(sender) => sender.is_closed(),
         }
     }
 
     /// Waits until it is ready; false if it never will be.
     pub(super) async fn ready(&mut self) -> bool {
         match self {
-            Self::Http1 { sender, .. } => sender.ready().await.is_ok(),
+            Self::Http1 { connection, .. } => connection.ready().await,
             Self::Http2(sender) => sender.ready().await.is_ok(),
+        }
+    }
+
+    /// Lets the connection become what its other side has agreed to, whatever becomes of the sender.
+    pub(super) fn switch(self) {
+        if let Self::Http1 { mut connection, .. } = self {
+            connection.detach();
+        }
+    }
+
+    /// Closes a connection that was kept.
+    pub(super) fn close(self) {
+        if let Self::Http1 { connection, .. } = self {
+            connection.close();
         }
     }
 

@@ -214,7 +214,6 @@ async fn holding(_slot: OwnedSemaphorePermit, served: impl Future<Output = ()>) 
 fn shared(gate: Gate, own: SocketAddr, settings: Settings) -> Result<Arc<Shared>, StartError> {
     let mut http1 = http1::Builder::new();
     http1
-        .timer(TokioTimer::new())
         .header_read_timeout(settings.head_timeout)
         .max_header_size(settings.head_max as usize)
         .max_buf_size(settings.head_max as usize);

@@ -1,13 +1,14 @@
 //! Seeing the heads that hyper refuses before the proxy is asked.
 
 use std::{
-    io::{self, BufRead},
+    io,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
 };
 
 use hyper::body::{Body, Buf, Bytes, Incoming};
+use memchr::memchr_iter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::chunks::Chunks;
@@ -164,17 +165,60 @@ impl Heads {
 
 /// Appends to `head` up to its blank line, if that is there, and returns how many bytes it took.
 fn take_head(head: &mut Vec<u8>, bytes: &[u8]) -> usize {
-    let mut rest = bytes;
+    let mut start = 0;
     if head.is_empty() {
         // Empty lines before a head are no part of it, and must not pass for its end.
-        let lead = rest.iter().take_while(|byte| b"\r\n".contains(byte));
-        rest = &rest[lead.count()..];
+        let lead = bytes.iter().take_while(|byte| b"\r\n".contains(byte));
+        start = lead.count();
     }
-    // Reading from a slice cannot fail.
-    while rest.read_until(b'\n', head).is_ok_and(|read| read > 0) {
-        if head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n") {
-            break;
+    let bytes = &bytes[start..];
+    let ends = |end: usize| match &bytes[..end] {
+        [.., b'\n', b'\r', b'\n'] | [.., b'\n', b'\n'] => true,
+        // What it ends with lies partly in what was read before.
+        [] | [_] | [_, _] => {
+            let seen = [&head[head.len().saturating_sub(2)..], &bytes[..end]].concat();
+            seen.ends_with(b"\n\r\n") || seen.ends_with(b"\n\n")
+        }
+        _ => false,
+    };
+    let mut ends_of_lines = memchr_iter(b'\n', bytes).map(|at| at + 1);
+    let taken = ends_of_lines.find(|end| ends(*end)).unwrap_or(bytes.len());
+    head.extend_from_slice(&bytes[..taken]);
+    start + taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_ends_at_its_blank_line_wherever_the_bytes_are_split() {
+        for head in [
+            &b"\r\n\nGET / HTTP/1.1\r\nA: b\r\n\r\n"[..],
+            b"GET / HTTP/1.1\nA: b\n\n",
+            b"GET / HTTP/1.1\r\n\n",
+            b"G\n\r\n",
+            b"G\n\n",
+        ] {
+            let stream = [head, b"\r\nGET /next"].concat();
+            for size in 1..=stream.len() {
+                let (mut kept, mut taken) = (Vec::new(), 0);
+                for piece in stream.chunks(size) {
+                    let count = take_head(&mut kept, piece);
+                    taken += count;
+                    if count < piece.len() || taken == head.len() {
+                        break;
+                    }
+                }
+                assert_eq!(
+                    taken,
+                    head.len(),
+                    "pieces of {size}: {}",
+                    head.escape_ascii()
+                );
+                let start = head.iter().position(|byte| *byte == b'G').unwrap();
+                assert_eq!(kept, head[start..], "pieces of {size}");
+            }
         }
     }
-    bytes.len() - rest.len()
 }

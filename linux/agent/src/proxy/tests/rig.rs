@@ -174,6 +174,7 @@ pub(super) fn gate(recorder: impl Recorder) -> Gate {
         redaction: Redaction::new().query_values(&["token"]),
         authority: Arc::new(Authority::new(session()).unwrap()),
         trust: Trust::default(),
+        command_line: None,
     }
 }
 

@@ -122,7 +122,7 @@ impl fmt::Debug for Upstreams {
 }
 
 /// What to speak inside of TLS, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Alpn {
     /// HTTP/1.1.
     Http1,
