@@ -164,7 +164,14 @@ fn drive<S: Source>(
         for other in [link.deadline(), draining].into_iter().flatten() {
             until = until.min(other);
         }
-        wait(waker, &link, next, until);
+        let events = wait(waker, &link, next, until);
+        let is_only_room = (events - PollFlags::OUT).is_empty();
+        if !is_only_room
+            && !flusher.awaits_confirmation()
+            && let Err(failure) = link.check()
+        {
+            flusher.handle_closed(now(), failure);
+        }
     }
     Ended {
         counters: flusher.counters(),
@@ -189,13 +196,14 @@ fn drain<B: Block>(flusher: &mut Flusher<B>, link: &mut SpooledLink, until: Inst
     }
 }
 
-fn wait(waker: &Waker, link: &SpooledLink, next: Next, until: Instant) {
+/// Waits for a wake, for the link, or until then; returns what has happened to the link.
+fn wait(waker: &Waker, link: &SpooledLink, next: Next, until: Instant) -> PollFlags {
     let timeout = match next {
         Next::Turn => Duration::ZERO,
         Next::AwaitLink | Next::AwaitWake => until.since(now()),
     };
     let (socket, flags) = link
-        .interest(next == Next::AwaitLink)
+        .interest()
         .unwrap_or((waker.as_fd(), PollFlags::empty()));
     let mut fds = [
         PollFd::new(waker, PollFlags::IN),
@@ -203,6 +211,8 @@ fn wait(waker: &Waker, link: &SpooledLink, next: Next, until: Instant) {
     ];
     // A signal or a lack of memory ends the wait early, which is harmless.
     let _ = poll(&mut fds, Some(&timespec(timeout)));
+    let [_, link] = fds;
+    link.revents()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

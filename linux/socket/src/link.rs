@@ -37,6 +37,8 @@ pub struct SocketLink {
     has_answered: bool,
     /// How much of the next answer was read (bytes).
     answer_read: usize,
+    /// Whether the last write found no room.
+    is_blocked: bool,
     /// Whose collector it has to be, if that was said.
     owner: Option<Uid>,
     last_error: Option<Trouble>,
@@ -121,16 +123,33 @@ impl SocketLink {
         self.last_error.map(Into::into)
     }
 
-    /// What to wait for before the link can go on, if it is open.
-    pub(crate) fn interest(&self, sending: bool) -> Option<(BorrowedFd<'_>, PollFlags)> {
-        let flags = match self.answers {
-            Answers::No if sending => PollFlags::OUT,
-            Answers::No => PollFlags::empty(),
-            Answers::Asked(_) => PollFlags::IN,
-            Answers::Yes if sending => PollFlags::IN | PollFlags::OUT,
-            Answers::Yes => PollFlags::IN,
-        };
+    /// What to wait for before the link can go on, if it is open: an answer, and room if the last write
+    /// found none. That the collector has gone is always told (poll(2)).
+    pub(crate) fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, self.answers != Answers::No);
+        flags.set(PollFlags::OUT, self.is_blocked);
         Some((self.socket.as_ref()?.as_fd(), flags))
+    }
+
+    /// Whether the collector is still there, looked at while no answer is awaited.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it has gone, or says something that it was not asked; the link is closed then.
+    pub(crate) fn check(&mut self) -> Result<(), Failure> {
+        let Some(socket) = &self.socket else {
+            return Ok(());
+        };
+        let trouble = match recv(socket, &mut [0; 1], RecvFlags::DONTWAIT | RecvFlags::PEEK) {
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
+            Err(error) => error,
+            // One of the public protocol is not listened to, whatever it says before it goes.
+            Ok((0, _)) => Errno::PIPE,
+            Ok(_) if self.answers == Answers::No => Errno::PIPE,
+            Ok(_) => Errno::PROTO,
+        };
+        Err(self.fail(trouble))
     }
 
     /// When it has to be called again at the latest.
@@ -148,6 +167,7 @@ impl SocketLink {
             answers: Answers::No,
             has_answered: false,
             answer_read: 0,
+            is_blocked: false,
             owner: None,
             last_error: None,
         }
@@ -173,6 +193,7 @@ impl SocketLink {
         self.socket = Some(socket);
         self.answers = Answers::Asked(now().after(Self::PATIENCE));
         self.answer_read = 0;
+        self.is_blocked = false;
         Ok(())
     }
 
@@ -272,7 +293,9 @@ impl Transport for SocketLink {
         let Some(socket) = &self.socket else {
             return Poll::Ready(Err(Failure::Transient));
         };
-        match send(socket, frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        let sent = send(socket, frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        self.is_blocked = matches!(sent, Err(Errno::AGAIN | Errno::INTR));
+        match sent {
             Ok(len) => Poll::Ready(Ok(len)),
             Err(Errno::AGAIN | Errno::INTR) => Poll::Pending,
             Err(error) => Poll::Ready(Err(self.fail(error))),

@@ -155,12 +155,26 @@ impl SpooledLink {
         }
     }
 
-    pub(crate) fn interest(&self, sending: bool) -> Option<(BorrowedFd<'_>, PollFlags)> {
-        let is_sending = match self.replay {
-            Replay::Sent(_) => sending || self.is_replaying(),
-            Replay::AwaitsAnswer => false,
-        };
-        self.socket.interest(is_sending)
+    pub(crate) fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        self.socket.interest()
+    }
+
+    /// Something has happened to the socket while the flusher has nothing under way on it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if the collector has gone; the link is closed then.
+    pub(crate) fn check(&mut self) -> Result<(), Failure> {
+        match self.mode {
+            // The next tick looks whether it has answered, or gone.
+            Mode::Spool => self.retry_at = now(),
+            Mode::Socket if !self.is_replaying() => {
+                return self.socket.check().map_err(|failure| self.lost(failure));
+            }
+            // What is being replayed, or the opening, comes upon it.
+            Mode::Socket | Mode::Down => {}
+        }
+        Ok(())
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -190,7 +204,8 @@ impl SpooledLink {
         match self.socket.open() {
             Poll::Ready(Ok(())) => self.connected(),
             Poll::Ready(Err(_)) => self.retry_at = now().after(self.backoff.next_delay()),
-            Poll::Pending => self.retry_at = now().after(ASK_AGAIN),
+            // An answer is seen as it comes; this is for one that does not come.
+            Poll::Pending => self.retry_at = now().after(SocketLink::PATIENCE),
         }
     }
 
@@ -378,6 +393,3 @@ impl Transport for SpooledLink {
         }
     }
 }
-
-/// How soon to look again whether a collector answers.
-const ASK_AGAIN: Duration = Duration::from_millis(20);
