@@ -15,10 +15,10 @@ use throughline_benches::{
 use crate::report::Row;
 
 const CONNECTIONS: usize = 16;
-const SLICE: Duration = Duration::from_millis(400);
-const ROUNDS: usize = 15;
+const SLICE: Duration = Duration::from_millis(150);
+const ROUNDS: usize = 36;
 /// Requests that are made one at a time in a round (count).
-const ALONE: u32 = 200;
+const ALONE: u32 = 100;
 
 /// The agent with a trail and headers, without, and the minimal proxy.
 const WHOLE: usize = 0;
