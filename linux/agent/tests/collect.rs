@@ -5,7 +5,7 @@ mod support;
 use std::{
     fs,
     io::Read,
-    os::unix::net::UnixListener,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -90,6 +90,69 @@ fn every_event_arrives_in_order_and_the_session_ends() {
         *end,
         serde_json::json!({"recorded": 11, "written": 11, "lost": 0})
     );
+}
+
+#[test]
+fn a_trail_that_logrotate_moves_away_is_whole_in_its_parts() {
+    if !has("curl") || !has("logrotate") {
+        return;
+    }
+    let (folder, socket, out) = place();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/throughline.logrotate");
+    let rules = fs::read_to_string(sample).unwrap();
+    let rules = rules
+        .replace("/var/log/throughline/trail.ndjson", out.to_str().unwrap())
+        .replace("    su throughline throughline\n", "");
+    let config = folder.path().join("logrotate.conf");
+    fs::write(&config, rules).unwrap();
+    // It reads no rules that others may write.
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
+
+    let collector = collector(&socket, &out);
+    let written = |count| {
+        format!(
+            "until [ $(cat {} | wc -l) -ge {count} ]; do sleep .02; done",
+            out.display()
+        )
+    };
+    let ask = "curl -s http://denied.invalid/";
+    let rotate = format!(
+        "logrotate --force --state {} {}",
+        folder.path().join("state").display(),
+        config.display()
+    );
+    let script = [
+        ask,
+        ask,
+        &*written(2),
+        &*rotate,
+        ask,
+        &*written(1),
+        &*rotate,
+        ask,
+    ]
+    .join("; ");
+    let run = throughline()
+        .args(["run", "--socket"])
+        .arg(&socket)
+        .args(["--", "timeout", "60", "sh", "-c", &script])
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", stderr(&run));
+    let (code, said) = end(collector);
+    assert_eq!(code, Some(0), "{said}");
+
+    let part = |number: u32| PathBuf::from(format!("{}.{number}", out.display()));
+    let gunzip = Command::new("gunzip").arg(part(2)).status().unwrap();
+    assert!(gunzip.success(), "the older part is compressed");
+    assert_eq!(lines(&part(2)).len(), 2);
+    assert_eq!(lines(&part(1)).len(), 1);
+    let verify = throughline()
+        .arg("verify")
+        .args([part(2), part(1), out])
+        .output()
+        .unwrap();
+    assert_eq!(verify.status.code(), Some(0), "{verify:?}");
 }
 
 #[test]

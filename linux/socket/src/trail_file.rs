@@ -1,16 +1,25 @@
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{FileExt, OpenOptionsExt},
-    path::Path,
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
 };
+
+use rustix::fs::OFlags;
 
 /// A file that is appended to, and that never keeps half of a write.
 ///
 /// When the disk is full in the middle of a write, what was written of it is taken back, so that the
 /// last line of a trail is always whole.
+///
+/// When the file is moved away or deleted, the next write begins a new one in its place. So a trail is
+/// rotated by renaming it, and no write is split between the two.
 #[derive(Debug)]
-pub struct TrailFile(File);
+pub struct TrailFile {
+    file: File,
+    /// Where it lies, with no symbolic link on the way; `None` for what is no regular file.
+    place: Option<PathBuf>,
+}
 
 impl TrailFile {
     /// Opens the file at `path` to append to; a new one is its owner's alone (mode 0600).
@@ -22,27 +31,64 @@ impl TrailFile {
     ///
     /// What open(2) says, and what reading and truncating say.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        let file = options
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_file() {
-            let whole = end_of_lines(&file, metadata.len())?;
-            if whole < metadata.len() {
-                let torn = metadata.len() - whole;
-                tracing::warn!(
-                    "took away a torn last line of {torn} bytes from {}",
-                    path.display()
-                );
-                file.set_len(whole)?;
-            }
-        }
-        Ok(Self(file))
+        let file = open(path, OFlags::empty(), OWNERS_ALONE)?;
+        let place = match file.metadata()?.is_file() {
+            true => Some(fs::canonicalize(path)?),
+            false => None,
+        };
+        Ok(Self { file, place })
     }
+
+    /// Begins a new file if this one, of which the `metadata` is, no longer lies in its place; returns
+    /// the metadata of the one that does.
+    ///
+    /// A symbolic link that somebody has put there in the meantime is not followed.
+    fn follow(&mut self, metadata: Metadata) -> io::Result<Metadata> {
+        let Some(place) = &self.place else {
+            return Ok(metadata);
+        };
+        let is_same =
+            |there: &Metadata| (there.dev(), there.ino()) == (metadata.dev(), metadata.ino());
+        match fs::symlink_metadata(place) {
+            Ok(there) if is_same(&there) => return Ok(metadata),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+        let file = open(place, OFlags::NOFOLLOW, metadata.mode() & MODE_BITS)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            let text = format!("{} is not a regular file any more", place.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        tracing::info!("{} was moved away: it is begun anew", place.display());
+        self.file = file;
+        Ok(metadata)
+    }
+}
+
+/// Opens what is at `path`, or makes a file of this mode, and takes a torn last line away.
+fn open(path: &Path, flags: OFlags, mode: u32) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(mode)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        let whole = end_of_lines(&file, metadata.len())?;
+        if whole < metadata.len() {
+            let torn = metadata.len() - whole;
+            tracing::warn!(
+                "took away a torn last line of {torn} bytes from {}",
+                path.display()
+            );
+            file.set_len(whole)?;
+        }
+    }
+    Ok(file)
 }
 
 /// The length of the front of a file of `len` bytes that ends with a line's end.
@@ -64,25 +110,87 @@ fn end_of_lines(file: &File, len: u64) -> io::Result<u64> {
 impl Write for TrailFile {
     /// Writes all of `bytes`, or nothing of it.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let metadata = self.0.metadata()?;
-        let written = self.0.write_all(bytes);
+        let metadata = self.follow(self.file.metadata()?)?;
+        let written = self.file.write_all(bytes);
         if written.is_err() && metadata.is_file() {
             // If this fails as well, the line is torn, and a reader of the trail will say so.
-            let _ = self.0.set_len(metadata.len());
+            let _ = self.file.set_len(metadata.len());
         }
         written.map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.file.flush()
     }
 }
 
+/// The mode of a new trail.
+const OWNERS_ALONE: u32 = 0o600;
+
+/// What of a mode is for whom (inode(7)).
+const MODE_BITS: u32 = 0o777;
+
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
+
+    fn text(path: &Path) -> String {
+        fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn a_trail_that_is_moved_away_is_begun_anew_with_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("trail"), folder.path().join("trail.1"));
+        let mut file = TrailFile::open(&path).unwrap();
+        file.write_all(b"one\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::rename(&path, &moved).unwrap();
+        file.write_all(b"two\n").unwrap();
+        file.write_all(b"three\n").unwrap();
+        assert_eq!(
+            (text(&moved), text(&path)),
+            ("one\n".into(), "two\nthree\n".into())
+        );
+        assert_eq!(fs::metadata(&path).unwrap().mode() & MODE_BITS, 0o640);
+
+        fs::remove_file(&path).unwrap();
+        file.write_all(b"four\n").unwrap();
+        assert_eq!(text(&path), "four\n");
+    }
+
+    #[test]
+    fn what_is_put_in_its_place_is_not_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("trail"), folder.path().join("other"));
+        fs::write(&other, "").unwrap();
+        let mut file = TrailFile::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        symlink(&other, &path).unwrap();
+        file.write_all(b"one\n").unwrap_err();
+        assert_eq!(text(&other), "");
+
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        file.write_all(b"two\n").unwrap_err();
+        fs::remove_dir(&path).unwrap();
+        file.write_all(b"three\n").unwrap();
+        assert_eq!(text(&path), "three\n");
+    }
+
+    #[test]
+    fn a_link_that_was_there_at_first_is_followed_to_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("trail"), folder.path().join("link"));
+        fs::write(&path, "").unwrap();
+        symlink(&path, &link).unwrap();
+        let mut file = TrailFile::open(&link).unwrap();
+        fs::rename(&path, folder.path().join("trail.1")).unwrap();
+        file.write_all(b"one\n").unwrap();
+        assert_eq!(text(&path), "one\n");
+    }
 
     #[test]
     fn a_torn_last_line_is_taken_away() {
