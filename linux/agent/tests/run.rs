@@ -295,3 +295,26 @@ fn quiet_says_nothing_and_warn_says_what_was_denied() {
     assert_eq!(warned.lines().count(), 1, "{warned}");
     assert!(warned.contains("denied GET http://denied.invalid/"));
 }
+
+/// A terminal that was closed, or a `| head` that has seen enough.
+#[test]
+fn a_standard_error_that_nobody_reads_is_no_harm_to_the_command() {
+    if !has("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let trail = folder.path().join("trail.ndjson");
+    let (unread, stderr) = std::io::pipe().unwrap();
+    drop(unread);
+    let output = throughline()
+        .args(["run", "--trail"])
+        .arg(&trail)
+        .args(["--", "sh", "-c"])
+        .arg("curl -s -o /dev/null -w '%{http_code}' http://denied.invalid/; exit 7")
+        .stderr(stderr)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "403");
+    assert_eq!(lines(&trail).len(), 2, "the event and the end");
+}
