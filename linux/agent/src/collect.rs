@@ -37,6 +37,8 @@ fn receive(args: &CollectArgs) -> Result<Tally, Box<dyn std::error::Error>> {
     })?;
     let listener = Listener::bind(&args.socket, Listener::DEFAULT_MODE)?;
     let stop = Arc::new(Waker::new()?);
+    // Before it can be woken, so that one who is asked to end at once does.
+    stop.arm();
     signals::wake_at_end(Arc::clone(&stop))?;
     tracing::info!("listening at {}", listener.path().display());
     let collector = Collector::new(Ndjson::new(out))
