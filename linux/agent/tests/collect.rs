@@ -18,7 +18,7 @@ use std::{
 use rustix::{
     fs::{OFlags, fcntl_setfl},
     pipe::fcntl_setpipe_size,
-    process::{Pid, Signal, kill_process},
+    process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit},
 };
 use support::{has, lines, stderr, throughline};
 use tempfile::TempDir;
@@ -475,4 +475,62 @@ fn catches(child: &Child, signal: Signal) -> bool {
         .find_map(|line| line.strip_prefix("SigCgt:"))
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.unwrap_or_default() & (1 << (signal.as_raw() - 1)) != 0
+}
+
+/// The standard output may be a file, too: `throughline collect > FILE`.
+#[test]
+fn a_frame_that_the_standard_output_had_no_room_for_is_there_once_when_it_has() {
+    if !has("curl") {
+        return;
+    }
+    let (_folder, socket, out) = place();
+    let collector = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+        .arg(throughline().get_program())
+        .args(["collect", "--socket"])
+        .arg(&socket)
+        .stdout(fs::File::create(&out).unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for(&socket);
+    let limit = |current| {
+        let pid = Pid::from_raw(collector.id().try_into().unwrap());
+        let limit = Rlimit {
+            current,
+            maximum: None,
+        };
+        prlimit(pid, Resource::Fsize, limit).unwrap();
+    };
+    // Room for a part of a line.
+    limit(Some(100));
+    let said = record_one(&socket);
+    assert!(said.contains("written 0, lost 1"), "{said}");
+    assert_eq!(
+        fs::read(&out).unwrap(),
+        b"",
+        "what was written is taken back"
+    );
+    limit(None);
+    let said = record_one(&socket);
+    assert!(said.contains("written 1, lost 0"), "{said}");
+    let (code, said) = end(collector);
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(lines(&out).len(), 2, "the event and the end");
+}
+
+#[test]
+fn a_collector_whose_terminal_is_closed_ends_as_it_should() {
+    let (_folder, socket, out) = place();
+    let collector = collector(&socket, &out);
+    let pid = Pid::from_raw(collector.id().try_into().unwrap()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !catches(&collector, Signal::TERM) {
+        assert!(Instant::now() < deadline, "it listens to signals");
+        thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(pid, Signal::HUP).unwrap();
+    let output = collector.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(!socket.exists(), "the socket is removed");
 }

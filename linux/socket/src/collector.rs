@@ -7,9 +7,10 @@ use rustix::{
 use throughline_core::Instant;
 
 use crate::{
-    Listener, Sink, Tally, Waker,
+    Inlet, Listener, Sink, Tally, Waker,
     connection::{Connection, Over},
     host::now,
+    inlet::Gone,
     intake::Intake,
 };
 
@@ -21,6 +22,9 @@ use crate::{
 pub struct Collector<S> {
     intake: Intake<S>,
     listener: Option<Listener>,
+    inlet: Option<Inlet>,
+    /// Whether to look into the inlet.
+    has_news: bool,
     connections: Vec<Connection>,
     connections_max: usize,
     /// When connections are taken again, after the machine could not give one.
@@ -36,6 +40,8 @@ impl<S: Sink> Collector<S> {
         Self {
             intake: Intake::new(sink),
             listener: None,
+            inlet: None,
+            has_news: false,
             connections: Vec::new(),
             connections_max: Self::CONNECTIONS_MAX,
             accept_at: None,
@@ -47,6 +53,16 @@ impl<S: Sink> Collector<S> {
     pub fn with_listener(self, listener: Listener) -> Self {
         Self {
             listener: Some(listener),
+            ..self
+        }
+    }
+
+    /// The same collector, taking the connections of a link in the same process from `inlet`.
+    #[must_use]
+    pub fn with_inlet(self, inlet: Inlet) -> Self {
+        Self {
+            inlet: Some(inlet),
+            has_news: true,
             ..self
         }
     }
@@ -88,9 +104,26 @@ impl<S: Sink> Collector<S> {
         Ok(self.intake.tally)
     }
 
-    fn can_receive(&self) -> bool {
-        let has_senders = self.listener.is_some() || !self.connections.is_empty();
-        has_senders && !self.intake.is_cut_off()
+    fn can_receive(&mut self) -> bool {
+        if std::mem::take(&mut self.has_news) {
+            self.admit_own();
+        }
+        let may_come = self.listener.is_some() || self.inlet.is_some();
+        (may_come || !self.connections.is_empty()) && !self.intake.is_cut_off()
+    }
+
+    /// Takes what waits in the inlet; once its link is gone, nothing will any more.
+    fn admit_own(&mut self) {
+        if let Some(inlet) = &self.inlet {
+            inlet.news().arm();
+        }
+        while let Some(inlet) = &self.inlet {
+            match inlet.take() {
+                Ok(Some(socket)) => self.admit(socket),
+                Ok(None) => return,
+                Err(Gone) => self.inlet = None,
+            }
+        }
     }
 
     /// Waits for one thing or more to happen and deals with it. Returns whether it was the stop.
@@ -99,6 +132,8 @@ impl<S: Sink> Collector<S> {
         let is_paused = pause.is_some_and(|pause| !pause.is_zero());
         let accepting = self.connections.len() < self.connections_max && !is_paused;
         let mut fds = vec![PollFd::new(stop, PollFlags::IN)];
+        let inlet = self.inlet.as_ref();
+        fds.extend(inlet.map(|inlet| PollFd::new(inlet.news(), PollFlags::IN)));
         fds.extend(
             self.connections
                 .iter()
@@ -118,8 +153,11 @@ impl<S: Sink> Collector<S> {
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         drop(fds);
 
-        let mut ready = ready.into_iter();
-        let stopped = ready.next() == Some(true);
+        let stopped = ready.first() == Some(&true);
+        let mut ready = ready.into_iter().skip(1);
+        if self.inlet.is_some() {
+            self.has_news = ready.next() == Some(true);
+        }
         self.read_ready(&mut ready);
         if ready.next() == Some(true) {
             self.accept()?;

@@ -1,7 +1,10 @@
 use std::{
     fs::{self, File, Metadata, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    io::{self, Seek, SeekFrom, Write},
+    os::{
+        fd::AsFd,
+        unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -32,11 +35,20 @@ impl TrailFile {
     /// What open(2) says, and what reading and truncating say.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = open(path, OFlags::empty(), OWNERS_ALONE)?;
-        let place = match file.metadata()?.is_file() {
-            true => Some(fs::canonicalize(path)?),
-            false => None,
-        };
+        let is_file = file.metadata()?.is_file();
+        // One without a name, such as memfd_create(2) makes, has no place to be moved away from.
+        let place = is_file.then(|| fs::canonicalize(path).ok()).flatten();
         Ok(Self { file, place })
+    }
+
+    /// The standard output, which may be a file too, and is written to from where it is.
+    ///
+    /// # Errors
+    ///
+    /// If the process or the system has no file descriptor left.
+    pub fn stdout() -> io::Result<Self> {
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        Ok(Self { file, place: None })
     }
 
     /// Begins a new file if this one, of which the `metadata` is, no longer lies in its place; returns
@@ -115,6 +127,8 @@ impl Write for TrailFile {
         if written.is_err() && metadata.is_file() {
             // If this fails as well, the line is torn, and a reader of the trail will say so.
             let _ = self.file.set_len(metadata.len());
+            // A file that is not opened to append to would have a hole there.
+            let _ = self.file.seek(SeekFrom::End(0));
         }
         written.map(|()| bytes.len())
     }
@@ -132,7 +146,12 @@ const MODE_BITS: u32 = 0o777;
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::{
+        fd::AsRawFd,
+        unix::fs::{PermissionsExt, symlink},
+    };
+
+    use rustix::fs::MemfdFlags;
 
     use super::*;
 
@@ -190,6 +209,16 @@ mod tests {
         fs::rename(&path, folder.path().join("trail.1")).unwrap();
         file.write_all(b"one\n").unwrap();
         assert_eq!(text(&path), "one\n");
+    }
+
+    #[test]
+    fn a_file_without_a_name_is_written_to() {
+        let file = rustix::fs::memfd_create("trail", MemfdFlags::CLOEXEC).unwrap();
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let mut trail = TrailFile::open(Path::new(&path)).unwrap();
+        trail.write_all(b"one\n").unwrap();
+        trail.write_all(b"two\n").unwrap();
+        assert_eq!(text(Path::new(&path)), "one\ntwo\n");
     }
 
     #[test]
