@@ -534,3 +534,43 @@ fn a_collector_whose_terminal_is_closed_ends_as_it_should() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(!socket.exists(), "the socket is removed");
 }
+
+#[test]
+fn what_the_collector_before_had_is_not_missing() {
+    if !has("curl") {
+        return;
+    }
+    let (folder, socket, out) = place();
+    let again = folder.path().join("again");
+    let first = collector(&socket, &out);
+    let script = format!(
+        "curl -s http://denied.invalid/1
+        for n in $(seq 400); do [ -e {} ] && break; sleep 0.05; done
+        curl -s http://denied.invalid/2",
+        again.display()
+    );
+    let run = throughline()
+        .args(["run", "--quiet", "--socket"])
+        .arg(&socket)
+        .args(["--", "sh", "-c", &script])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while fs::metadata(&out).map_or(0, |found| found.len()) == 0 {
+        assert!(Instant::now() < deadline, "the first event is written");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(end(first).0, Some(0));
+    let second = collector(&socket, &out);
+    fs::write(&again, "").unwrap();
+    assert!(run.wait_with_output().unwrap().status.success());
+    let (code, said) = end(second);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("received 1 events"), "{said}");
+    assert!(
+        !said.contains("missing") && !said.contains("did not come"),
+        "{said}"
+    );
+    assert_eq!(lines(&out).len(), 3, "two events and the end");
+}

@@ -16,7 +16,8 @@ use crate::{
 
 /// The receiving end of the agent socket: any number of senders, one sink, one thread.
 ///
-/// Memory is one frame's buffer a connection and the sink's own. A malformed message is counted and
+/// Memory is one frame's buffer a connection, the sink's own, and some megabytes at most for which events
+/// have come. A malformed message is counted and
 /// skipped, framing that cannot be trusted ends that one connection, and neither ends the collector.
 #[derive(Debug)]
 pub struct Collector<S> {
