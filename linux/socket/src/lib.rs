@@ -53,6 +53,7 @@ mod inlet;
 mod intake;
 mod link;
 mod listen;
+mod locked;
 mod mutex;
 mod ndjson;
 mod seen;
