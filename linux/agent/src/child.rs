@@ -9,10 +9,10 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     process::{Child, Command},
-    signal::unix::{SignalKind, signal},
+    signal::unix::SignalKind,
 };
 
-use crate::{bundle::Bundle, exit};
+use crate::{bundle::Bundle, exit, signals::Signals};
 
 /// Starts the command with the proxy, and whom to trust when it speaks TLS, in its environment.
 pub(crate) fn spawn(
@@ -42,15 +42,23 @@ pub(crate) fn spawn(
 
 /// Waits for the command, and passes on what asks this process to end.
 ///
-/// A terminal sends SIGINT to both, so it is not passed on.
+/// A terminal sends SIGINT and SIGQUIT to both, so they are not passed on. One that is closed sends SIGHUP to
+/// both as well, but a command that has had it has nothing against a second one.
 pub(crate) async fn wait(child: &mut Child) -> io::Result<ExitStatus> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = Signals::listen([
+        (Some(Signal::TERM), SignalKind::terminate()),
+        (Some(Signal::HUP), SignalKind::hangup()),
+        (None, SignalKind::interrupt()),
+        (None, SignalKind::quit()),
+    ])?;
     loop {
         tokio::select! {
             status = child.wait() => return status,
-            _ = terminate.recv() => pass_on(child, Signal::TERM),
-            _ = interrupt.recv() => {}
+            passed_on = signals.next() => {
+                if let Some(signal) = passed_on {
+                    pass_on(child, signal);
+                }
+            }
         }
     }
 }

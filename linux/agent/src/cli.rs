@@ -130,7 +130,7 @@ pub(crate) struct ConfigSource {
 
 /// Receive events from recorders on this host and write them as NDJSON.
 ///
-/// Listens until it is told to end (SIGTERM, SIGINT), or until its output is closed.
+/// Listens until it is told to end (SIGTERM, SIGINT, SIGHUP), or until its output is closed.
 #[derive(Args, Debug)]
 #[command(after_help = COLLECT_EXAMPLES)]
 pub(crate) struct CollectArgs {
@@ -155,7 +155,7 @@ pub(crate) struct CollectArgs {
 /// Reads the compact link format and writes the device's events, under the device's own session, to
 /// the collector's socket or to a file. What the line damages is told by the numbers that are missing
 /// then, and reported as lost. A device that is unplugged is waited for; one that was restarted has a
-/// new session. Goes on until it is told to end (SIGTERM, SIGINT).
+/// new session. Goes on until it is told to end (SIGTERM, SIGINT, SIGHUP).
 #[derive(Args, Debug)]
 #[command(after_help = BRIDGE_EXAMPLES)]
 #[command(group = clap::ArgGroup::new("line").required(true))]

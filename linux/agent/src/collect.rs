@@ -1,9 +1,4 @@
-use std::{
-    io::{self, Write},
-    path::Path,
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{io, path::Path, process::ExitCode, sync::Arc};
 
 use throughline_socket::{Collector, Listener, Ndjson, Tally, TrailFile, Waker};
 
@@ -37,6 +32,8 @@ fn receive(args: &CollectArgs) -> Result<Tally, Box<dyn std::error::Error>> {
     })?;
     let listener = Listener::bind(&args.socket, Listener::DEFAULT_MODE)?;
     let stop = Arc::new(Waker::new()?);
+    // Before it can be woken, so that one who is asked to end at once does.
+    stop.arm();
     signals::wake_at_end(Arc::clone(&stop))?;
     tracing::info!("listening at {}", listener.path().display());
     let collector = Collector::new(Ndjson::new(out))
@@ -45,9 +42,9 @@ fn receive(args: &CollectArgs) -> Result<Tally, Box<dyn std::error::Error>> {
     Ok(collector.run(&stop)?)
 }
 
-fn open(path: &Path) -> io::Result<Box<dyn Write>> {
+fn open(path: &Path) -> io::Result<TrailFile> {
     if path == Path::new("-") {
-        return Ok(Box::new(io::stdout()));
+        return TrailFile::stdout();
     }
-    Ok(Box::new(TrailFile::open(path)?))
+    TrailFile::open(path)
 }

@@ -57,6 +57,8 @@ pub(crate) fn start_at(level: Level) {
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
+        // It would tell the standard error that the standard error cannot be written to, and panic.
+        .log_internal_errors(false)
         .init();
 }
 

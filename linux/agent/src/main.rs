@@ -17,6 +17,7 @@ mod kernel;
 mod log;
 mod manual;
 mod out;
+mod own_collector;
 mod policy;
 mod proxy;
 mod recording;

@@ -1,9 +1,7 @@
 use std::{
     fmt, io,
-    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     sync::Arc,
-    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -11,11 +9,11 @@ use throughline_audit::SessionClose;
 use throughline_core::{HttpRequest, Position, ProcessName, SessionId, Settings, Stamp, Trail};
 use throughline_protobuf::{AgentSocket, Header};
 use throughline_socket::{
-    Collector, Ended, FlushThread, Host, HostMutex, Ndjson, SocketLink, Spool, SpoolCounts,
-    SpooledLink, Tally, TrailFile, Waker,
+    Ended, FlushThread, Host, HostMutex, SocketLink, Spool, SpoolCounts, SpooledLink, Tally,
+    TrailFile,
 };
 
-use crate::{advice::Advised, log, proxy::Recorder};
+use crate::{advice::Advised, log, own_collector::OwnCollector, proxy::Recorder};
 
 type AgentTrail = Trail<HostMutex, Host, AgentSocket, Box<[u8]>, BLOCKS, LANES>;
 
@@ -42,7 +40,7 @@ struct Sink {
     name: String,
     lane: usize,
     flush: FlushThread,
-    collector: Option<JoinHandle<io::Result<Tally>>>,
+    collector: Option<OwnCollector>,
 }
 
 impl Recording {
@@ -100,23 +98,11 @@ impl Recording {
         }
     }
 
-    /// The collector for a trail file is fed over a socket pair: nobody else can write to it.
     fn add_trail_file(&mut self, path: &Path) -> Result<(), StartError> {
         let file =
             TrailFile::open(path).map_err(|error| StartError::Trail(path.to_owned(), error))?;
-        let sink = Ndjson::new(file);
-        let (ours, theirs) =
-            UnixStream::pair().map_err(StartError::system("make a socket pair"))?;
-        let collector = thread::Builder::new()
-            .name("collector".to_owned())
-            .spawn(move || {
-                let never = Waker::new()?;
-                Collector::new(sink)
-                    .with_connection(theirs.into())
-                    .run(&never)
-            })
-            .map_err(StartError::system("start a thread"))?;
-        let link = SocketLink::to_peer(ours.into());
+        let (link, collector) =
+            OwnCollector::start(file).map_err(StartError::system("start a collector"))?;
         self.add_sink(format!("trail {}", path.display()), link, Some(collector))
     }
 
@@ -124,7 +110,7 @@ impl Recording {
         &mut self,
         name: String,
         link: impl Into<SpooledLink>,
-        collector: Option<JoinHandle<io::Result<Tally>>>,
+        collector: Option<OwnCollector>,
     ) -> Result<(), StartError> {
         let lane = self.sinks.len();
         for _ in 0..BLOCKS {
@@ -158,7 +144,7 @@ impl Recorder for TrailRecorder {
 impl Sink {
     fn finish(self, trail: &AgentTrail, drain: Duration) -> SinkSummary {
         let ended = self.flush.finish(drain);
-        let tally = self.collector.and_then(|thread| thread.join().ok());
+        let tally = self.collector.map(OwnCollector::finish);
         let totals = trail.lane(self.lane).totals();
         SinkSummary {
             name: self.name,
@@ -301,6 +287,8 @@ fn open_spool(folder: &Path) -> Result<Spool, StartError> {
 fn trouble(ended: Option<&Ended>, tally: Option<io::Result<Tally>>, lost: u64) -> Option<String> {
     match tally {
         Some(Err(error)) => return Some(error.to_string()),
+        // What could not be written at first was sent again.
+        Some(Ok(tally)) if tally.write_error.is_some() && lost == 0 => {}
         Some(Ok(tally)) if !tally.is_clean() => {
             let error = tally.write_error.as_ref().map(ToString::to_string);
             return Some(error.unwrap_or_else(|| tally.to_string()));

@@ -4,15 +4,22 @@ mod support;
 
 use std::{
     fs,
-    io::Read,
-    os::unix::{fs::PermissionsExt, net::UnixListener},
+    io::{Read, Write},
+    os::unix::{
+        fs::PermissionsExt,
+        net::{UnixListener, UnixStream},
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    fs::{OFlags, fcntl_setfl},
+    pipe::fcntl_setpipe_size,
+    process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit},
+};
 use support::{has, lines, stderr, throughline};
 use tempfile::TempDir;
 use throughline_testkit::Upstream;
@@ -358,4 +365,212 @@ fn decode(folder: &Path, payload: &[u8]) -> String {
 fn is_unknown_field(line: &str) -> bool {
     line.trim_start()
         .starts_with(|character: char| character.is_ascii_digit())
+}
+
+/// What a sender does wrong is told; that nobody can be told is no reason to end.
+#[test]
+fn a_collector_whose_standard_error_nobody_reads_goes_on() {
+    if !has("curl") {
+        return;
+    }
+    let (_folder, socket, out) = place();
+    let (mut unread, stderr) = std::io::pipe().unwrap();
+    let collector = throughline()
+        .arg("collect")
+        .arg("--socket")
+        .arg(&socket)
+        .arg("--out")
+        .arg(&out)
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    wait_for(&socket);
+    // It has said that it listens.
+    unread.read_exact(&mut [0]).unwrap();
+    drop(unread);
+    UnixStream::connect(&socket)
+        .unwrap()
+        .write_all(&[0xff; 4])
+        .unwrap();
+    let said = record_one(&socket);
+    assert!(said.contains("written 1, lost 0"), "{said}");
+    assert_eq!(end(collector).0, Some(1), "a connection was refused");
+}
+
+#[test]
+fn a_collector_that_has_no_file_descriptor_left_goes_on_with_those_it_has() {
+    if !has("curl") {
+        return;
+    }
+    let (_folder, socket, out) = place();
+    let collector = Command::new("sh")
+        .args(["-c", "ulimit -n 48; exec \"$@\"", "sh"])
+        .arg(throughline().get_program())
+        .args(["collect", "--max-connections", "1000", "--socket"])
+        .arg(&socket)
+        .arg("--out")
+        .arg(&out)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for(&socket);
+    let many: Vec<_> = (0..100)
+        .map(|_| UnixStream::connect(&socket).unwrap())
+        .collect();
+    thread::sleep(Duration::from_millis(300));
+    drop(many);
+    let said = record_one(&socket);
+    assert!(said.contains("written 1, lost 0"), "{said}");
+    let (code, said) = end(collector);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("Too many open files") && said.contains("taken again"),
+        "{said}"
+    );
+    assert_eq!(lines(&out).len(), 2, "the event and the end");
+}
+
+/// It is held up between the moment from which it listens to signals and that in which it begins.
+#[test]
+fn a_collector_that_is_asked_to_end_before_it_has_begun_ends() {
+    let (_folder, socket, out) = place();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let size = fcntl_setpipe_size(&writer, 4096).unwrap();
+    fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+    while (&writer).write(&[0; 4096]).is_ok() {}
+    fcntl_setfl(&writer, OFlags::empty()).unwrap();
+    let mut collector = throughline()
+        .arg("collect")
+        .arg("--socket")
+        .arg(&socket)
+        .arg("--out")
+        .arg(&out)
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !catches(&collector, Signal::TERM) {
+        assert!(Instant::now() < deadline, "it listens to signals");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let pid = Pid::from_raw(collector.id().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    // For the thread that takes the signal, which nobody can see.
+    thread::sleep(Duration::from_millis(300));
+    reader.read_exact(&mut vec![0; size]).unwrap();
+    let ended = (0..1000).any(|_| {
+        thread::sleep(Duration::from_millis(10));
+        collector.try_wait().unwrap().is_some()
+    });
+    let _ = collector.kill();
+    collector.wait().unwrap();
+    assert!(ended);
+}
+
+/// Whether a process has a handler for a signal (proc(5), `SigCgt`).
+fn catches(child: &Child, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigCgt:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.unwrap_or_default() & (1 << (signal.as_raw() - 1)) != 0
+}
+
+/// The standard output may be a file, too: `throughline collect > FILE`.
+#[test]
+fn a_frame_that_the_standard_output_had_no_room_for_is_there_once_when_it_has() {
+    if !has("curl") {
+        return;
+    }
+    let (_folder, socket, out) = place();
+    let collector = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+        .arg(throughline().get_program())
+        .args(["collect", "--socket"])
+        .arg(&socket)
+        .stdout(fs::File::create(&out).unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for(&socket);
+    let limit = |current| {
+        let pid = Pid::from_raw(collector.id().try_into().unwrap());
+        let limit = Rlimit {
+            current,
+            maximum: None,
+        };
+        prlimit(pid, Resource::Fsize, limit).unwrap();
+    };
+    // Room for a part of a line.
+    limit(Some(100));
+    let said = record_one(&socket);
+    assert!(said.contains("written 0, lost 1"), "{said}");
+    assert_eq!(
+        fs::read(&out).unwrap(),
+        b"",
+        "what was written is taken back"
+    );
+    limit(None);
+    let said = record_one(&socket);
+    assert!(said.contains("written 1, lost 0"), "{said}");
+    let (code, said) = end(collector);
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(lines(&out).len(), 2, "the event and the end");
+}
+
+#[test]
+fn a_collector_whose_terminal_is_closed_ends_as_it_should() {
+    let (_folder, socket, out) = place();
+    let collector = collector(&socket, &out);
+    let pid = Pid::from_raw(collector.id().try_into().unwrap()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !catches(&collector, Signal::TERM) {
+        assert!(Instant::now() < deadline, "it listens to signals");
+        thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(pid, Signal::HUP).unwrap();
+    let output = collector.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(!socket.exists(), "the socket is removed");
+}
+
+#[test]
+fn what_the_collector_before_had_is_not_missing() {
+    if !has("curl") {
+        return;
+    }
+    let (folder, socket, out) = place();
+    let again = folder.path().join("again");
+    let first = collector(&socket, &out);
+    let script = format!(
+        "curl -s http://denied.invalid/1
+        for n in $(seq 400); do [ -e {} ] && break; sleep 0.05; done
+        curl -s http://denied.invalid/2",
+        again.display()
+    );
+    let run = throughline()
+        .args(["run", "--quiet", "--socket"])
+        .arg(&socket)
+        .args(["--", "sh", "-c", &script])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while fs::metadata(&out).map_or(0, |found| found.len()) == 0 {
+        assert!(Instant::now() < deadline, "the first event is written");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(end(first).0, Some(0));
+    let second = collector(&socket, &out);
+    fs::write(&again, "").unwrap();
+    assert!(run.wait_with_output().unwrap().status.success());
+    let (code, said) = end(second);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("received 1 events"), "{said}");
+    assert!(
+        !said.contains("missing") && !said.contains("did not come"),
+        "{said}"
+    );
+    assert_eq!(lines(&out).len(), 3, "two events and the end");
 }

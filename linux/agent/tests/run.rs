@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, kill_process_group, prlimit};
 use support::{event, has, lines, stderr, throughline};
 use tempfile::TempDir;
 use throughline_testkit::Upstream;
@@ -165,6 +165,9 @@ fn what_was_recorded_is_written_though_the_run_is_asked_to_end() {
     for (signal, group, code) in [
         (Signal::TERM, false, 128 + 15),
         (Signal::INT, true, 128 + 2),
+        (Signal::QUIT, true, 128 + 3),
+        (Signal::HUP, true, 128 + 1),
+        (Signal::HUP, false, 128 + 1),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let (trail, ready) = (folder.path().join("trail"), folder.path().join("ready"));
@@ -294,4 +297,140 @@ fn quiet_says_nothing_and_warn_says_what_was_denied() {
     let warned = said(&["--log-level", "warn"]);
     assert_eq!(warned.lines().count(), 1, "{warned}");
     assert!(warned.contains("denied GET http://denied.invalid/"));
+}
+
+/// A terminal that was closed, or a `| head` that has seen enough.
+#[test]
+fn a_standard_error_that_nobody_reads_is_no_harm_to_the_command() {
+    if !has("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let trail = folder.path().join("trail.ndjson");
+    let (unread, stderr) = std::io::pipe().unwrap();
+    drop(unread);
+    let output = throughline()
+        .args(["run", "--trail"])
+        .arg(&trail)
+        .args(["--", "sh", "-c"])
+        .arg("curl -s -o /dev/null -w '%{http_code}' http://denied.invalid/; exit 7")
+        .stderr(stderr)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "403");
+    assert_eq!(lines(&trail).len(), 2, "the event and the end");
+}
+
+/// A trail on a pipe, such as the standard output of a script, whose reader has stopped.
+#[test]
+fn a_trail_that_nobody_reads_does_not_hold_the_run() {
+    if !has("curl") || !has("mkfifo") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    // More than a pipe holds.
+    let urls = format!("http://denied.invalid/[1-100]/{}", "x".repeat(2000));
+    let mut agent = throughline()
+        .args(["run", "--quiet", "--drain", "0.2", "--trail"])
+        .arg(&pipe)
+        .args([
+            "--",
+            "sh",
+            "-c",
+            "curl -s -o /dev/null \"$0\"; exit 7",
+            &urls,
+        ])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let ended = (0..2000).any(|_| {
+        thread::sleep(Duration::from_millis(10));
+        agent.try_wait().unwrap().is_some()
+    });
+    let _ = agent.kill();
+    let output = agent.wait_with_output().unwrap();
+    assert!(ended);
+    assert_eq!(output.status.code(), Some(7));
+    let said = stderr(&output);
+    assert!(
+        said.contains("what was to be written is not read"),
+        "{said}"
+    );
+}
+
+/// One frame that could not be written used to be the end of the trail.
+#[test]
+fn a_trail_goes_on_once_there_is_room_on_its_disk_again() {
+    if !has("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let script = "cd \"$0\"
+        await() { : > \"$1\"; for n in $(seq 400); do [ -e \"$2\" ] && return; sleep 0.05; done; }
+        await runs full; curl -s http://denied.invalid/1; await asked room; curl -s http://denied.invalid/2";
+    // A write beyond the file size limit, by which the disk is full, fails instead of killing.
+    let agent = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+        .arg(throughline().get_program())
+        .args(["run", "--trail"])
+        .arg(path("trail"))
+        .args(["--", "sh", "-c", script])
+        .arg(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let wait_for = |name: &str| {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !path(name).exists() {
+            assert!(Instant::now() < end, "{name}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let limit = |current| {
+        let pid = Pid::from_raw(agent.id().try_into().unwrap());
+        let limit = Rlimit {
+            current,
+            maximum: None,
+        };
+        prlimit(pid, Resource::Fsize, limit).unwrap();
+    };
+    wait_for("runs");
+    limit(Some(0));
+    std::fs::write(path("full"), "").unwrap();
+    wait_for("asked");
+    // Longer than an event waits for others.
+    thread::sleep(Duration::from_millis(1500));
+    limit(None);
+    std::fs::write(path("room"), "").unwrap();
+    let said = stderr(&agent.wait_with_output().unwrap());
+    assert!(
+        said.contains("events cannot be written: File too large")
+            && said.contains("written 2, lost 0\n"),
+        "{said}"
+    );
+    assert_eq!(lines(&path("trail")).len(), 3, "two events and the end");
+}
+
+/// A terminal that is closed sends it to all that run in it.
+#[test]
+fn a_hangup_that_is_ignored_stays_ignored() {
+    let output = Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+        .arg(throughline().get_program())
+        .args([
+            "run",
+            "--",
+            "sh",
+            "-c",
+            "kill -HUP $PPID; kill -HUP $$; sleep 0.1; exit 7",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
 }

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use support::{has, lines, stderr, throughline};
 use throughline_testkit::Upstream;
 
@@ -152,4 +152,40 @@ fn a_killed_agent_leaves_what_it_spooled_and_a_torn_record_is_dropped_and_counte
     let lines = lines(&place.path("trail"));
     assert_eq!(lines[0]["seq"], 0);
     assert!(lines[0]["url"].as_str().unwrap().ends_with("/1"));
+}
+
+/// Each frame asked for a file of its own, made it, and could not write to it.
+#[test]
+fn a_disk_without_room_is_not_filled_with_empty_spool_files() {
+    if !has("curl") {
+        return;
+    }
+    let place = Place::new();
+    let (runs, full) = (place.path("runs"), place.path("full"));
+    let script = format!(
+        ": > {}; for n in $(seq 400); do [ -e {} ] && break; sleep 0.05; done; curl -s http://denied.invalid/",
+        runs.display(),
+        full.display()
+    );
+    let run = place.run(&script);
+    // A write beyond the file size limit, by which the disk is full, fails instead of killing.
+    let agent = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+        .arg(run.get_program())
+        .args(run.get_args())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until(|| runs.exists());
+    let none = Rlimit {
+        current: Some(0),
+        maximum: None,
+    };
+    let pid = Pid::from_raw(agent.id().try_into().unwrap());
+    prlimit(pid, Resource::Fsize, none).unwrap();
+    fs::write(&full, "").unwrap();
+    let said = stderr(&agent.wait_with_output().unwrap());
+    assert!(said.contains("written 0, lost 1 (File too large"), "{said}");
+    assert!(place.spooled().is_empty(), "{}", place.spooled().len());
 }

@@ -1,26 +1,35 @@
-use std::{io, os::fd::OwnedFd};
+use std::{io, os::fd::OwnedFd, time::Duration};
 
 use rustix::{
-    event::{PollFd, PollFlags, poll},
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
+use throughline_core::Instant;
 
 use crate::{
-    Listener, Sink, Tally, Waker,
+    Inlet, Listener, Sink, Tally, Waker,
     connection::{Connection, Over},
+    host::now,
+    inlet::Gone,
     intake::Intake,
 };
 
 /// The receiving end of the agent socket: any number of senders, one sink, one thread.
 ///
-/// Memory is one frame's buffer a connection and the sink's own. A malformed message is counted and
+/// Memory is one frame's buffer a connection, the sink's own, and some megabytes at most for which events
+/// have come. A malformed message is counted and
 /// skipped, framing that cannot be trusted ends that one connection, and neither ends the collector.
 #[derive(Debug)]
 pub struct Collector<S> {
     intake: Intake<S>,
     listener: Option<Listener>,
+    inlet: Option<Inlet>,
+    /// Whether to look into the inlet.
+    has_news: bool,
     connections: Vec<Connection>,
     connections_max: usize,
+    /// When connections are taken again, after the machine could not give one.
+    accept_at: Option<Instant>,
 }
 
 impl<S: Sink> Collector<S> {
@@ -32,8 +41,11 @@ impl<S: Sink> Collector<S> {
         Self {
             intake: Intake::new(sink),
             listener: None,
+            inlet: None,
+            has_news: false,
             connections: Vec::new(),
             connections_max: Self::CONNECTIONS_MAX,
+            accept_at: None,
         }
     }
 
@@ -42,6 +54,16 @@ impl<S: Sink> Collector<S> {
     pub fn with_listener(self, listener: Listener) -> Self {
         Self {
             listener: Some(listener),
+            ..self
+        }
+    }
+
+    /// The same collector, taking the connections of a link in the same process from `inlet`.
+    #[must_use]
+    pub fn with_inlet(self, inlet: Inlet) -> Self {
+        Self {
+            inlet: Some(inlet),
+            has_news: true,
             ..self
         }
     }
@@ -65,13 +87,15 @@ impl<S: Sink> Collector<S> {
     /// Receives until `stop` is woken, until nobody can send any more, or until nobody reads what the
     /// sink writes ([`io::ErrorKind::BrokenPipe`]).
     ///
-    /// What has arrived by then is read to its end, as long as that goes on without waiting.
+    /// A wake that came before counts if `stop` was armed then. What has arrived by then is read to its
+    /// end, as long as that goes on without waiting.
     ///
     /// # Errors
     ///
-    /// If waiting or accepting fails for good, for want of memory or file descriptors.
+    /// If waiting fails, or the listener's socket does. That there is no file descriptor or no memory for
+    /// one more connection is told, and those that wait are taken once there is.
     pub fn run(mut self, stop: &Waker) -> io::Result<Tally> {
-        stop.arm();
+        stop.stay_armed();
         while self.can_receive() {
             if self.wait(stop)? {
                 self.drain();
@@ -81,15 +105,36 @@ impl<S: Sink> Collector<S> {
         Ok(self.intake.tally)
     }
 
-    fn can_receive(&self) -> bool {
-        let has_senders = self.listener.is_some() || !self.connections.is_empty();
-        has_senders && !self.intake.is_cut_off()
+    fn can_receive(&mut self) -> bool {
+        if std::mem::take(&mut self.has_news) {
+            self.admit_own();
+        }
+        let may_come = self.listener.is_some() || self.inlet.is_some();
+        (may_come || !self.connections.is_empty()) && !self.intake.is_cut_off()
+    }
+
+    /// Takes what waits in the inlet; once its link is gone, nothing will any more.
+    fn admit_own(&mut self) {
+        if let Some(inlet) = &self.inlet {
+            inlet.news().arm();
+        }
+        while let Some(inlet) = &self.inlet {
+            match inlet.take() {
+                Ok(Some(socket)) => self.admit(socket),
+                Ok(None) => return,
+                Err(Gone) => self.inlet = None,
+            }
+        }
     }
 
     /// Waits for one thing or more to happen and deals with it. Returns whether it was the stop.
     fn wait(&mut self, stop: &Waker) -> io::Result<bool> {
-        let accepting = self.connections.len() < self.connections_max;
+        let pause = self.accept_at.map(|at| at.since(now()));
+        let is_paused = pause.is_some_and(|pause| !pause.is_zero());
+        let accepting = self.connections.len() < self.connections_max && !is_paused;
         let mut fds = vec![PollFd::new(stop, PollFlags::IN)];
+        let inlet = self.inlet.as_ref();
+        fds.extend(inlet.map(|inlet| PollFd::new(inlet.news(), PollFlags::IN)));
         fds.extend(
             self.connections
                 .iter()
@@ -98,15 +143,22 @@ impl<S: Sink> Collector<S> {
         if let Some(listener) = self.listener.as_ref().filter(|_| accepting) {
             fds.push(PollFd::new(listener.socket(), PollFlags::IN));
         }
-        match poll(&mut fds, None) {
+        let timeout = pause.filter(|_| is_paused).map(|pause| Timespec {
+            tv_sec: pause.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: pause.subsec_nanos().into(),
+        });
+        match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         drop(fds);
 
-        let mut ready = ready.into_iter();
-        let stopped = ready.next() == Some(true);
+        let stopped = ready.first() == Some(&true);
+        let mut ready = ready.into_iter().skip(1);
+        if self.inlet.is_some() {
+            self.has_news = ready.next() == Some(true);
+        }
         self.read_ready(&mut ready);
         if ready.next() == Some(true) {
             self.accept()?;
@@ -147,16 +199,41 @@ impl<S: Sink> Collector<S> {
         let Some(listener) = &self.listener else {
             return Ok(());
         };
-        if let Some(socket) = listener.accept()? {
-            self.admit(socket);
+        match listener.accept() {
+            Ok(socket) => {
+                if self.accept_at.take().is_some() {
+                    tracing::warn!("connections are taken again");
+                }
+                if let Some(socket) = socket {
+                    self.admit(socket);
+                }
+                Ok(())
+            }
+            Err(error) if is_shortage(&error) => {
+                if self.accept_at.is_none() {
+                    let held = self.connections.len();
+                    tracing::error!("no more than {held} connections can be taken: {error}");
+                }
+                self.accept_at = Some(now().after(SHORTAGE));
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     fn admit(&mut self, socket: OwnedFd) {
         self.intake.tally.connections += 1;
         self.connections.push(Connection::new(socket));
     }
+}
+
+/// Whether the machine lacks what a connection takes (accept(2)): others have it, and may give it back.
+fn is_shortage(error: &io::Error) -> bool {
+    let error = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(
+        error,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
 }
 
 fn note_over(tally: &mut Tally, over: &Over) {
@@ -180,3 +257,6 @@ fn note_over(tally: &mut Tally, over: &Over) {
 
 /// How often each connection is read after the stop (count): as much as a socket's buffer holds.
 const DRAIN_READS: usize = 64;
+
+/// How long to wait before connections are taken again, when one could not be.
+const SHORTAGE: Duration = Duration::from_millis(250);

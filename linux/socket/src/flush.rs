@@ -161,7 +161,9 @@ fn drive<S: Source>(
         } else {
             flusher.poll_timeout()
         };
-        for other in [link.deadline(), draining].into_iter().flatten() {
+        // What is left once that is over goes to the spool, by the flusher's own time.
+        let drained = draining.filter(|until| now() < *until);
+        for other in [link.deadline(), drained].into_iter().flatten() {
             until = until.min(other);
         }
         let events = wait(waker, &link, next, until);

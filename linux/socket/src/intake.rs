@@ -134,7 +134,7 @@ impl<S: Sink> Intake<S> {
             return;
         };
         self.tally.ends += 1;
-        let missing = u64::from(end.written).saturating_sub(self.seen.count(session));
+        let missing = self.seen.missing(session, end.written);
         if missing > 0 {
             tracing::warn!("session {session} has ended, and {missing} of its events did not come");
             self.tally.missing += missing;

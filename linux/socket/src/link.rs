@@ -21,7 +21,11 @@ use rustix::{
 use throughline_core::{Failure, Instant, Transport};
 use throughline_protobuf::{ACKNOWLEDGE, ACKNOWLEDGEMENT};
 
-use crate::host::now;
+use crate::{
+    Inlet,
+    host::now,
+    inlet::{Outlet, inlet},
+};
 
 /// The link to a collector: a Unix stream socket that is never waited for.
 ///
@@ -60,6 +64,8 @@ enum Target {
     Path(PathBuf),
     /// A socket that was connected beforehand; once it is closed there is no other.
     Given(Option<OwnedFd>),
+    /// A collector in this process.
+    Own(Outlet),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +102,16 @@ impl SocketLink {
     #[must_use]
     pub const fn to_peer(socket: OwnedFd) -> Self {
         Self::to(Target::Given(Some(socket))).answered()
+    }
+
+    /// A link to a collector of this crate in the same process, and what that takes its connections from.
+    ///
+    /// # Errors
+    ///
+    /// If the process or the system has no file descriptor left.
+    pub fn to_own_collector() -> io::Result<(Self, Inlet)> {
+        let (outlet, inlet) = inlet()?;
+        Ok((Self::to(Target::Own(outlet)).answered(), inlet))
     }
 
     /// The same link to a collector that is known to answer: one that does not is not written to, where
@@ -177,6 +193,7 @@ impl SocketLink {
         let socket = match &mut self.target {
             Target::Path(path) => connect_to(path),
             Target::Given(socket) => socket.take().ok_or(Errno::PIPE),
+            Target::Own(outlet) => outlet.connect(),
         }?;
         if let Some(owner) = self.owner {
             let found = socket_peercred(&socket)?.uid;
@@ -225,10 +242,10 @@ impl SocketLink {
         self.socket = None;
         self.last_error = Some(trouble);
         match (&self.target, trouble) {
-            (Target::Path(_), Trouble::System(error)) => kind(error),
-            (Target::Path(_), Trouble::Stranger { .. }) | (Target::Given(_), _) => {
-                Failure::Permanent
-            }
+            // It has ended, and nobody starts it again.
+            (Target::Own(_), Trouble::System(Errno::CONNREFUSED)) => Failure::Permanent,
+            (Target::Path(_) | Target::Own(_), Trouble::System(error)) => kind(error),
+            (_, Trouble::Stranger { .. }) | (Target::Given(_), _) => Failure::Permanent,
         }
     }
 }

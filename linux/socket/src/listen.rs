@@ -5,7 +5,7 @@ use std::{
     os::{
         fd::OwnedFd,
         unix::{
-            fs::{FileTypeExt, PermissionsExt},
+            fs::{FileTypeExt, MetadataExt, PermissionsExt},
             net::{UnixListener, UnixStream},
         },
     },
@@ -19,6 +19,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 pub struct Listener {
     socket: UnixListener,
     path: PathBuf,
+    /// The device and the inode of its file.
+    file: Option<(u64, u64)>,
 }
 
 impl Listener {
@@ -50,6 +52,7 @@ impl Listener {
         let socket = UnixListener::bind(&staged.path).map_err(fail)?;
         fs::set_permissions(&staged.path, Permissions::from_mode(mode)).map_err(fail)?;
         socket.set_nonblocking(true).map_err(fail)?;
+        let file = file_at(&staged.path);
         if staged.publish(path).is_err() {
             make_way(path)?;
             staged.publish(path).map_err(fail)?;
@@ -57,6 +60,7 @@ impl Listener {
         Ok(Self {
             socket,
             path: path.to_owned(),
+            file,
         })
     }
 
@@ -82,8 +86,16 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        // Somebody may have put another in its place, for a collector that goes on.
+        if file_at(&self.path) == self.file {
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Why a collector cannot listen at a path.
@@ -193,6 +205,19 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
         assert_eq!(left.len(), 1, "{left:?}");
+    }
+
+    #[test]
+    fn a_socket_that_took_its_place_is_left_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.sock");
+        let first = Listener::bind(&path, Listener::DEFAULT_MODE).unwrap();
+        fs::remove_file(&path).unwrap();
+        let second = Listener::bind(&path, Listener::DEFAULT_MODE).unwrap();
+        drop(first);
+        UnixStream::connect(second.path()).unwrap();
+        drop(second);
+        assert!(!path.exists());
     }
 
     #[test]

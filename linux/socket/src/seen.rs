@@ -12,8 +12,10 @@ use throughline_core::SessionId;
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     sessions: HashMap<SessionId, SeenSession>,
-    /// The sessions in the order in which they came.
-    order: VecDeque<SessionId>,
+    /// Ranges of all sessions (count).
+    ranges: usize,
+    /// How often something has come (count).
+    turn: u64,
 }
 
 /// The numbers that were seen, as ranges in order. A sender that keeps to the protocol needs one, and
@@ -22,7 +24,11 @@ pub(crate) struct Seen {
 struct SeenSession {
     ranges: VecDeque<RangeInclusive<u32>>,
     count: u64,
+    /// The number that came first.
+    first: Option<u32>,
     last_status: u64,
+    /// The turn in which it was heard of last.
+    turn: u64,
 }
 
 /// The numbers of one frame that were not seen before.
@@ -54,15 +60,28 @@ impl Seen {
         seen.is_some_and(|seen| seen.has(number))
     }
 
-    /// How many events of the session have come (count).
-    pub(crate) fn count(&self, session: SessionId) -> u64 {
-        self.sessions.get(&session).map_or(0, |seen| seen.count)
+    /// How many of the `written` events of a session that has ended have not come (count).
+    ///
+    /// Another collector may have had what came before the first number that was seen here.
+    pub(crate) fn missing(&self, session: SessionId, written: u32) -> u64 {
+        let seen = self.sessions.get(&session);
+        let first = seen.and_then(|seen| Some((seen, seen.first?)));
+        first.map_or(0, |(seen, first)| {
+            u64::from(written).saturating_sub(seen.count + u64::from(first))
+        })
     }
 
     pub(crate) fn insert(&mut self, session: SessionId, news: &News) {
         let seen = self.session(session);
+        let before = seen.ranges.len();
+        seen.first = seen.first.or_else(|| news.0.iter().min().copied());
         for number in &news.0 {
             seen.insert(*number);
+        }
+        let after = seen.ranges.len();
+        self.ranges = (self.ranges + after).saturating_sub(before);
+        while self.ranges > RANGES_OF_ALL_MAX && self.sessions.len() > 1 {
+            self.forget_one();
         }
     }
 
@@ -77,15 +96,24 @@ impl Seen {
     }
 
     fn session(&mut self, session: SessionId) -> &mut SeenSession {
-        if !self.sessions.contains_key(&session) {
-            self.order.push_back(session);
-            if self.order.len() > SESSIONS_MAX
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.sessions.remove(&oldest);
-            }
+        if self.sessions.len() >= SESSIONS_MAX && !self.sessions.contains_key(&session) {
+            self.forget_one();
         }
-        self.sessions.entry(session).or_default()
+        self.turn += 1;
+        let seen = self.sessions.entry(session).or_default();
+        seen.turn = self.turn;
+        seen
+    }
+
+    /// Forgets the session that was not heard of for longest.
+    fn forget_one(&mut self) {
+        let oldest = self.sessions.iter().min_by_key(|(_, seen)| seen.turn);
+        if let Some(seen) = oldest
+            .map(|(session, _)| *session)
+            .and_then(|session| self.sessions.remove(&session))
+        {
+            self.ranges = self.ranges.saturating_sub(seen.ranges.len());
+        }
     }
 }
 
@@ -122,11 +150,14 @@ fn hash(payload: &[u8]) -> u64 {
     hasher.finish() | 1
 }
 
-/// Sessions that are remembered (count); the oldest is forgotten first.
+/// Sessions that are remembered (count); the one that was not heard of for longest is forgotten first.
 const SESSIONS_MAX: usize = 4096;
 
 /// Ranges of a session that are remembered (count); the lowest are forgotten first.
 const RANGES_MAX: usize = 1024;
+
+/// Ranges that are remembered of all sessions (count): they take a megabyte.
+const RANGES_OF_ALL_MAX: usize = 1 << 16;
 
 #[cfg(test)]
 mod tests {
@@ -150,7 +181,31 @@ mod tests {
             .collect();
         let expected: Vec<_> = (0..10).chain([12]).chain(20..30).collect();
         assert_eq!(known, expected);
-        assert_eq!(seen.count(SESSION), 21);
+        assert_eq!(seen.missing(SESSION, 25), 4);
+    }
+
+    /// As after a collector was restarted, whose predecessor had what came before.
+    #[test]
+    fn what_came_before_the_first_that_was_seen_is_not_missing() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.missing(SESSION, 100), 0);
+        insert(&mut seen, 40..100);
+        assert_eq!(seen.missing(SESSION, 100), 0);
+        assert_eq!(seen.missing(SESSION, 101), 1);
+    }
+
+    #[test]
+    fn a_session_that_goes_on_is_remembered_however_many_come_and_go() {
+        let mut seen = Seen::default();
+        insert(&mut seen, [0]);
+        for id in 2..6000 {
+            seen.session(SessionId::from_uuid(uuid::Uuid::from_u128(id)));
+            if id % 1000 == 0 {
+                insert(&mut seen, [u32::try_from(id).unwrap()]);
+            }
+        }
+        assert!(seen.has(SESSION, 0));
+        assert_eq!(seen.sessions.len(), SESSIONS_MAX);
     }
 
     #[test]
@@ -158,10 +213,14 @@ mod tests {
         let mut seen = Seen::default();
         insert(&mut seen, (0..100_000).map(|number| number * 2));
         assert_eq!(seen.sessions[&SESSION].ranges.len(), RANGES_MAX);
-        for id in 0..10_000 {
-            seen.session(SessionId::from_uuid(uuid::Uuid::from_u128(id)));
+        let mut news = News::default();
+        (0..500).for_each(|number| news.push(number * 2));
+        for id in 0..5000 {
+            seen.insert(SessionId::from_uuid(uuid::Uuid::from_u128(id)), &news);
         }
-        assert_eq!(seen.sessions.len(), SESSIONS_MAX);
+        let ranges: usize = seen.sessions.values().map(|seen| seen.ranges.len()).sum();
+        assert_eq!(seen.ranges, ranges);
+        assert!(seen.ranges <= RANGES_OF_ALL_MAX);
     }
 
     #[test]

@@ -28,16 +28,20 @@ pub(crate) struct Segment {
 impl Segment {
     /// Makes an empty segment; nobody else can read it.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        let file = options().create_new(true).open(path)?;
-        lock(&file)?;
         let segment = Self {
-            file,
+            file: options().create_new(true).open(path)?,
             path: path.to_owned(),
             head: START,
             end: START,
         };
-        segment.file.write_all_at(MAGIC, 0)?;
-        segment.write_head()?;
+        let begun = lock(&segment.file)
+            .and_then(|()| segment.file.write_all_at(MAGIC, 0))
+            .and_then(|()| segment.write_head());
+        if let Err(error) = begun {
+            // On a full disk it would be one of many, as each frame asks for a new one.
+            let _ = segment.remove();
+            return Err(error);
+        }
         Ok(segment)
     }
 
@@ -55,6 +59,15 @@ impl Segment {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
         }
         lock(&file)?;
+        if metadata.len() < START {
+            // Its process ended before it had put in anything.
+            return Ok(Self {
+                file,
+                path: path.to_owned(),
+                head: START,
+                end: START,
+            });
+        }
         let mut start = [0; 16];
         file.read_exact_at(&mut start, 0)?;
         let (magic, head) = start.split_at(MAGIC.len());

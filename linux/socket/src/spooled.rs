@@ -27,6 +27,8 @@ pub struct SpooledLink {
     is_spooled: bool,
     /// Whether the spool took no more when it was last asked.
     is_spool_full: bool,
+    /// When it is asked again, if so.
+    spool_again_at: Instant,
     /// Whether the last connection broke: to open another at once may come to the same.
     is_fruitless: bool,
     last_error: Option<io::Error>,
@@ -53,6 +55,9 @@ impl SpooledLink {
     /// How long a collector may be gone before its frames go to the spool.
     pub const SPOOL_AFTER: Duration = Duration::from_secs(2);
 
+    /// How long a spool that has refused a frame is not asked again.
+    const SPOOL_AGAIN: Duration = Duration::from_millis(500);
+
     /// A link with a spool.
     #[must_use]
     pub fn new(socket: SocketLink, spool: Option<Spool>) -> Self {
@@ -74,6 +79,7 @@ impl SpooledLink {
             progress_at: Instant::ORIGIN,
             is_spooled: false,
             is_spool_full: false,
+            spool_again_at: Instant::ORIGIN,
             is_fruitless: false,
             last_error: None,
         }
@@ -111,7 +117,9 @@ impl SpooledLink {
 
     /// Whether to open it at once would bring frames to the spool.
     pub(crate) fn would_spool(&self) -> bool {
-        self.mode == Mode::Down && (self.may_spool(now()) || self.is_ending && self.has_spool())
+        let now = now();
+        let is_the_end = self.is_ending && self.spool_takes(now);
+        self.mode == Mode::Down && (self.may_spool(now) || is_the_end)
     }
 
     /// Whether the collector is there and what is in the spool is on its way to it.
@@ -124,7 +132,8 @@ impl SpooledLink {
     pub(crate) fn fall_back(&mut self) -> bool {
         let now = now();
         let stalls = now.since(self.progress_at) > Self::STALL;
-        if !(self.is_urgent && stalls && self.mode == Mode::Socket && self.spool.is_some()) {
+        let has_room = self.has_spool() && !self.is_spool_full;
+        if !(self.is_urgent && stalls && self.mode == Mode::Socket && has_room) {
             return false;
         }
         self.spool_for_a_while();
@@ -181,7 +190,7 @@ impl SpooledLink {
         match (self.mode, self.gone_since) {
             (Mode::Spool, _) => Some(self.retry_at),
             (Mode::Down, Some(since)) if self.has_spool() => {
-                let spool_at = since.after(Self::SPOOL_AFTER);
+                let spool_at = since.after(Self::SPOOL_AFTER).max(self.spool_again_at);
                 let opened_by = self.socket.deadline().unwrap_or(spool_at);
                 Some(spool_at.min(opened_by))
             }
@@ -193,7 +202,12 @@ impl SpooledLink {
         let gone = self
             .gone_since
             .is_some_and(|since| now.since(since) >= Self::SPOOL_AFTER);
-        self.spool.is_some() && (self.is_urgent || gone)
+        self.spool_takes(now) && (self.is_urgent || gone)
+    }
+
+    /// Whether there is a spool, and not one that has just refused a frame.
+    fn spool_takes(&self, now: Instant) -> bool {
+        self.has_spool() && now >= self.spool_again_at
     }
 
     /// Tries the socket now and then while frames go to the spool.
@@ -300,6 +314,7 @@ impl SpooledLink {
             }
             Err(error) => {
                 self.last_error = Some(error);
+                self.spool_again_at = now().after(Self::SPOOL_AGAIN);
                 Err(Failure::Transient)
             }
         })
@@ -362,10 +377,12 @@ impl Transport for SpooledLink {
                     self.append_or_lose(frame)
                 }
                 // Behind what is being replayed it is in order, and the store has its room.
-                Poll::Pending if self.is_urgent => match self.append(frame) {
-                    Poll::Ready(Err(_)) => Poll::Pending,
-                    appended => appended,
-                },
+                Poll::Pending if self.is_urgent && self.spool_takes(now()) => {
+                    match self.append(frame) {
+                        Poll::Ready(Err(_)) => Poll::Pending,
+                        appended => appended,
+                    }
+                }
                 Poll::Pending => Poll::Pending,
             },
         }

@@ -43,6 +43,11 @@ impl Waker {
         }
     }
 
+    /// Asks to be woken from now on, and keeps a wake that came while it was armed before.
+    pub(crate) fn stay_armed(&self) {
+        self.armed.arm();
+    }
+
     /// Asks to be woken from now on, and forgets earlier wakes.
     pub fn arm(&self) {
         let _ = read(&self.event, &mut [0_u8; 8]);

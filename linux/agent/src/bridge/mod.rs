@@ -6,16 +6,7 @@ mod outbox;
 mod relay;
 mod summary;
 
-use std::{
-    error::Error,
-    io,
-    os::unix::net::UnixStream,
-    path::Path,
-    process::ExitCode,
-    sync::Arc,
-    thread::{self, JoinHandle},
-    time::Duration,
-};
+use std::{error::Error, io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -23,7 +14,7 @@ use rustix::{
 };
 use throughline_core::{PhaseEmitter, PhaseRecord};
 use throughline_postcard::{Decoder, Fed, Message};
-use throughline_socket::{Collector, Ndjson, SocketLink, Tally, TrailFile, Waker};
+use throughline_socket::{SocketLink, TrailFile, Waker};
 
 use self::{
     line::{Line, Read},
@@ -31,7 +22,10 @@ use self::{
     relay::Relay,
     summary::Summary,
 };
-use crate::{advice::Advised, cli::BridgeArgs, exit, kernel::Emitter, log, signals};
+use crate::{
+    advice::Advised, cli::BridgeArgs, exit, kernel::Emitter, log, own_collector::OwnCollector,
+    signals,
+};
 
 /// Forwards a device's trail until told to end.
 pub(crate) fn bridge(args: &BridgeArgs) -> ExitCode {
@@ -77,9 +71,8 @@ fn forward(args: &BridgeArgs) -> Result<Summary, Box<dyn Error>> {
     let Some(collector) = destination.collector else {
         return Ok(summary);
     };
-    let tally = collector.join().map_err(|_| "the collector panicked")??;
     Ok(Summary {
-        collector: Some(tally),
+        collector: Some(collector.finish()?),
         ..summary
     })
 }
@@ -87,7 +80,7 @@ fn forward(args: &BridgeArgs) -> Result<Summary, Box<dyn Error>> {
 /// Where frames go: a collector's socket, or a collector in this process that writes a file.
 struct Destination {
     link: SocketLink,
-    collector: Option<JoinHandle<io::Result<Tally>>>,
+    collector: Option<OwnCollector>,
 }
 
 impl Destination {
@@ -108,21 +101,14 @@ impl Destination {
                     |error| format!("cannot write to {}: {}", path.display(), Advised(&error));
                 Ok(Self::collector(TrailFile::open(path).map_err(cannot)?)?)
             }
-            (None, _) => Ok(Self::collector(io::stdout())?),
+            (None, _) => Ok(Self::collector(TrailFile::stdout()?)?),
         }
     }
 
-    fn collector(out: impl io::Write + Send + 'static) -> io::Result<Self> {
-        let (ours, theirs) = UnixStream::pair()?;
-        let collector = thread::Builder::new()
-            .name("collector".to_owned())
-            .spawn(move || {
-                let never = Waker::new()?;
-                let collector = Collector::new(Ndjson::new(out));
-                collector.with_connection(theirs.into()).run(&never)
-            })?;
+    fn collector(out: TrailFile) -> io::Result<Self> {
+        let (link, collector) = OwnCollector::start(out)?;
         Ok(Self {
-            link: SocketLink::to_peer(ours.into()),
+            link,
             collector: Some(collector),
         })
     }

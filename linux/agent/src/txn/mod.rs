@@ -1,6 +1,5 @@
 //! `throughline txn`: a change as a transaction, each phase of it in the kernel's audit log.
 
-mod interrupt;
 mod perform;
 mod plan;
 mod reason;

@@ -8,10 +8,11 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::{
     process::{Child, Command},
+    signal::unix::SignalKind,
     time::{sleep, sleep_until},
 };
 
-use super::interrupt::Interrupts;
+use crate::signals::Signals;
 
 /// A step of a transaction, as the command line has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl fmt::Display for Ran {
 
 /// Runs steps one after another, and ends the one that runs when the program is asked to end.
 pub(super) struct Runner {
-    interrupts: Interrupts,
+    interrupts: Signals<&'static str>,
     interrupted: Option<&'static str>,
     /// Keep the standard output for what is told at the end.
     spare_stdout: bool,
@@ -83,7 +84,7 @@ impl Runner {
     /// To be called in a runtime.
     pub(super) fn new(spare_stdout: bool) -> io::Result<Self> {
         Ok(Self {
-            interrupts: Interrupts::listen()?,
+            interrupts: Signals::listen(INTERRUPTS)?,
             interrupted: None,
             spare_stdout,
         })
@@ -189,6 +190,13 @@ fn signal(group: Option<Pid>, signal: Signal) {
         let _ = kill_process_group(group, signal);
     }
 }
+
+/// What asks a transaction to end, SIGHUP when a terminal goes.
+const INTERRUPTS: [(&str, SignalKind); 3] = [
+    ("SIGHUP", SignalKind::hangup()),
+    ("SIGINT", SignalKind::interrupt()),
+    ("SIGTERM", SignalKind::terminate()),
+];
 
 /// How long a step may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(5);
