@@ -13,6 +13,7 @@ mod command_line;
 mod config;
 mod demo;
 mod doctor;
+mod files;
 mod kernel;
 mod log;
 mod manual;

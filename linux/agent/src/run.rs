@@ -20,7 +20,7 @@ use crate::{
     cli::RunArgs,
     command_line::CommandLine,
     config::Config,
-    exit,
+    exit, files,
     kernel::Emitter,
     log::{self, Level},
     proxy::{Authority, AuthorityError, Gate, Policy, Proxy, Settings, Trust},
@@ -99,6 +99,7 @@ async fn supervise(
         Ok(child) => child,
         Err(error) => return Ok(Err(error)),
     };
+    files::raise_limit();
     let status = child::wait(&mut child).await?;
     proxy.shutdown(GRACE).await;
     Ok(Ok(status))

@@ -3,6 +3,8 @@
 mod support;
 
 use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     os::unix::process::CommandExt,
     path::PathBuf,
     process::{Command, Output, Stdio},
@@ -433,4 +435,60 @@ fn a_hangup_that_is_ignored_stays_ignored() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
+}
+
+#[test]
+fn clients_are_not_limited_by_the_files_that_the_command_may_open() {
+    const CLIENTS: usize = 100;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let upstream = listener.local_addr().unwrap();
+    // Nobody is answered before all are there.
+    let served = thread::spawn(move || {
+        let asked: Vec<_> = listener.incoming().take(CLIENTS).flatten().collect();
+        for mut stream in &asked {
+            stream.read_exact(&mut [0]).unwrap();
+            let answer = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+            stream.write_all(answer).unwrap();
+        }
+        asked
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let mut child = Command::new("sh")
+        .args(["-c", r#"ulimit -Sn 64; exec "$0" "$@""#])
+        .arg(throughline().get_program())
+        .args(["run", "--quiet", "--allow", "domain=127.0.0.1", "--", "sh"])
+        .arg("-c")
+        .arg(r#"echo "$http_proxy $(ulimit -Sn)" > "$0.part"; mv "$0.part" "$0"; cat"#)
+        .arg(&told)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let text = (0..2000).find_map(|_| {
+        thread::sleep(Duration::from_millis(10));
+        std::fs::read_to_string(&told).ok()
+    });
+    let text = text.expect("the command runs");
+    let (proxy, limit) = text.trim().split_once(' ').unwrap();
+    assert_eq!(limit, "64", "the command's own limit is as it was");
+    let request = format!("GET http://{upstream}/ HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let proxy = proxy.strip_prefix("http://").unwrap();
+            let mut stream = TcpStream::connect(proxy).unwrap();
+            let limit = Some(Duration::from_secs(20));
+            stream.set_read_timeout(limit).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    for client in &mut clients {
+        let mut answer = [0; 400];
+        let length = client.read(&mut answer).unwrap();
+        let answer = answer[..length].escape_ascii().to_string();
+        assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    }
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    drop(served.join());
 }

@@ -6,14 +6,12 @@ use std::{
     net::SocketAddr,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body, Bytes, Incoming},
-    header,
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -23,11 +21,11 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::{Semaphore, watch},
-    time::timeout,
 };
 
 use super::{
     alarm::Alarm,
+    body::drain,
     forward::Outgoing,
     gate::Gate,
     intercept::intercept,
@@ -266,20 +264,6 @@ impl Client {
     }
 }
 
-/// Takes in the body of a request that is held back, so that the answer finds a client that has stopped sending.
-///
-/// A client that waits for `100 Continue` is not made to send it.
-async fn drain(request: Request<Incoming>) {
-    if request.headers().contains_key(header::EXPECT) || request.body().is_end_stream() {
-        return;
-    }
-    let mut body = Limited::new(request.into_body(), DRAIN_MAX);
-    // Each piece is dropped as it comes, so that refused requests fill no memory.
-    let to_its_end = async { while let Some(Ok(_)) = body.frame().await {} };
-    // What is left of it ends with the connection.
-    let _ = timeout(DRAIN_TIME, to_its_end).await;
-}
-
 fn reason(error: &hyper::Error) -> Reason<'static> {
     if error.is_parse_too_large() {
         Reason::TooLarge
@@ -289,9 +273,3 @@ fn reason(error: &hyper::Error) -> Reason<'static> {
         Reason::Incomplete
     }
 }
-
-/// How much of a body is taken in before its request is refused (bytes).
-const DRAIN_MAX: usize = 1024 * 1024;
-
-/// How long that may take.
-const DRAIN_TIME: Duration = Duration::from_secs(2);

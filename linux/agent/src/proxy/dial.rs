@@ -1,9 +1,10 @@
 //! Reaching an upstream.
 
-use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
+use std::{collections::VecDeque, error::Error, fmt, io, net::SocketAddr, time::Duration};
 
 use tokio::{
     net::{TcpStream, lookup_host},
+    task::JoinSet,
     time::timeout,
 };
 
@@ -89,18 +90,10 @@ impl Dialler {
         }
     }
 
-    /// Connects to the first address of `host` that accepts.
     async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
         let addresses = lookup_host((host, port)).await.map_err(DialError::Name)?;
-        let mut failure = DialError::NoAddress;
-        for address in addresses {
-            match timeout(self.limit, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return self.checked(stream),
-                Ok(Err(error)) => failure = DialError::Refused(address, error),
-                Err(_) => failure = DialError::TimedOut(address),
-            }
-        }
-        Err(failure)
+        let stream = connect_first(addresses.collect(), self.limit).await?;
+        self.checked(stream)
     }
 
     /// Many addresses and names lead here; where a connection came out tells them all.
@@ -114,6 +107,48 @@ impl Dialler {
     }
 }
 
+/// Connects to the address that accepts first.
+///
+/// The next address is tried when those before it have failed, or have been silent for a moment (RFC 8305 section 5): a
+/// host has addresses of a kind that leads nowhere on many a network.
+async fn connect_first(
+    addresses: VecDeque<SocketAddr>,
+    limit: Duration,
+) -> Result<TcpStream, DialError> {
+    let mut left = addresses;
+    let mut tries = JoinSet::new();
+    let mut failure = DialError::NoAddress;
+    loop {
+        match left.pop_front() {
+            Some(address) => drop(tries.spawn(connect_to(address, limit))),
+            None if tries.is_empty() => return Err(failure),
+            None => (),
+        }
+        // A try ends by itself.
+        let patience = if left.is_empty() {
+            Duration::MAX
+        } else {
+            MOMENT
+        };
+        match timeout(patience, tries.join_next()).await {
+            Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
+            Ok(Some(Ok(Err(error)))) => failure = error,
+            _ => (),
+        }
+    }
+}
+
+async fn connect_to(address: SocketAddr, limit: Duration) -> Result<TcpStream, DialError> {
+    match timeout(limit, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(DialError::Refused(address, error)),
+        Err(_) => Err(DialError::TimedOut(address)),
+    }
+}
+
+/// How long an address may be silent before the next is tried too.
+const MOMENT: Duration = Duration::from_millis(250);
+
 /// Why an upstream cannot be reached.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -122,9 +157,9 @@ pub(super) enum DialError {
     Name(io::Error),
     /// Its name has no address.
     NoAddress,
-    /// The last of its addresses does not accept.
+    /// The address that failed last does not accept.
     Refused(SocketAddr, io::Error),
-    /// The last of its addresses does not answer.
+    /// The address that failed last does not answer.
     TimedOut(SocketAddr),
     /// The connection was gone as soon as it was there.
     Lost(io::Error),
@@ -149,3 +184,67 @@ impl fmt::Display for DialError {
 }
 
 impl Error for DialError {}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::Ipv4Addr, time::Instant};
+
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    /// An address that does not answer for as long as what comes with it is held: its queue is full.
+    async fn silent() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queue = Vec::new();
+        let moment = Duration::from_millis(200);
+        while let Ok(stream) = timeout(moment, TcpStream::connect(address)).await {
+            queue.push(stream.unwrap());
+            assert!(queue.len() < 16, "the queue is never full");
+        }
+        (address, listener, queue)
+    }
+
+    async fn open() -> (SocketAddr, TcpListener) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        (listener.local_addr().unwrap(), listener)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_holds_nobody_up() {
+        let (silent, _held, _queue) = silent().await;
+        let (open, _listener) = open().await;
+        let begun = Instant::now();
+        let stream = connect_first([silent, open].into(), LIMIT).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open);
+        assert!(begun.elapsed() < LIMIT / 2, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn an_address_that_refuses_is_passed_over_at_once() {
+        let (closed, listener) = open().await;
+        drop(listener);
+        let (open, _listener) = open().await;
+        let begun = Instant::now();
+        let stream = connect_first([closed, open].into(), LIMIT).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open);
+        assert!(begun.elapsed() < MOMENT, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn what_failed_last_is_told() {
+        let (closed, listener) = open().await;
+        drop(listener);
+        let (silent, _held, _queue) = silent().await;
+        let limit = Duration::from_millis(100);
+        let failed = connect_first([closed, silent].into(), limit).await;
+        assert!(matches!(failed, Err(DialError::TimedOut(address)) if address == silent));
+        let none = connect_first(VecDeque::new(), limit).await;
+        assert!(matches!(none, Err(DialError::NoAddress)));
+    }
+}

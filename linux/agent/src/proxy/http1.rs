@@ -18,7 +18,7 @@ use tokio::{
     task::unconstrained,
 };
 
-use super::{body::Upload, settings::Settings};
+use super::{attentive::Attentive, body::Upload, settings::Settings};
 
 /// A connection, and the sender of its requests.
 ///
@@ -43,8 +43,13 @@ impl Http1 {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(Settings::ANSWER_HEAD_MAX as usize);
-        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
+        builder
+            .max_buf_size(Settings::ANSWER_HEAD_MAX as usize)
+            // What every client takes by itself, and a proxy has to mend (RFC 9112 sections 5.1 and 5.2).
+            .allow_spaces_after_header_name_in_responses(true)
+            .allow_obsolete_multiline_headers_in_responses(true);
+        let stream = TokioIo::new(Attentive::new(stream));
+        let (sender, connection) = builder.handshake(stream).await?;
         Ok(Self {
             sender,
             connection: Some(Box::pin(connection.with_upgrades())),

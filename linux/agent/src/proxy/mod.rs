@@ -25,6 +25,8 @@
 //!   resolved before all three. A `Host` that differs from the URL is replaced (RFC 9112 section 3.2.2).
 //! - Both correlation headers are stripped from every request, trailers included, and set on inject targets only. No
 //!   answer shows them.
+//! - A request is sent once. One with a safe method and no body is sent once more, with the stamp that it has, if a
+//!   connection that was kept is lost before it is answered.
 //! - Userinfo is dropped before sending and its password is hidden in the event.
 //! - The framing of a message is never copied, it is made anew: `Transfer-Encoding` and `Content-Length` in one
 //!   request reach the upstream as one chunked request, and the client's connection ends after it.
@@ -51,11 +53,14 @@
 //! - A rule without `path=` does not look at the path: then one that upstreams read in different ways (`..%2f`, a
 //!   backslash) is forwarded as it was sent. Every rule with `path=` refuses it.
 //! - Interim answers (1xx) of an upstream are not relayed; `100 Continue` is the proxy's own.
+//! - A head of more than 100 fields is refused over HTTP/1, either way.
+//! - A client that ends its side of a connection has left: its request is cut off, answered or not.
 //! - There is no limit to how long an upstream may take to answer, nor to how long a body may take either way: whoever
 //!   stops in the middle of one holds a connection, and no more memory than [`Settings::WINDOW`] a side.
 //! - `OPTIONS` and `TRACE` are forwarded without regard to `Max-Forwards`.
 
 mod alarm;
+mod attentive;
 mod body;
 mod chunks;
 mod client;

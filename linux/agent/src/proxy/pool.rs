@@ -13,7 +13,7 @@ use hyper::{Request, Response, body::Incoming};
 use tokio::time::sleep;
 
 use super::{
-    body::Upload,
+    body::{Upload, drain},
     dial::{DialError, Dialler, Origin},
     sender::Sender,
     tls::{TlsError, Upstreams},
@@ -51,24 +51,39 @@ impl Pool {
 
     /// Sends a request on a kept connection, or on a new one.
     ///
-    /// A request is sent once: if a kept connection turns out to be closed before anything was written, the next is
-    /// tried; what was written and not answered is an error (RFC 9110 section 9.2.2).
+    /// If a kept connection turns out to be closed before anything was written, the next is tried. If it is lost once
+    /// the request is written, as an upstream that closes what has been idle for too long may do at that very moment,
+    /// a new connection is tried, for a safe method without a body and this once only (RFC 9110 section 9.2.2). On a
+    /// new connection a request is sent once.
     pub(super) async fn send(
         self: &Arc<Self>,
         origin: Origin,
         mut request: Box<Request<Upload>>,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
         while let Some(mut sender) = self.take(&origin) {
-            match sender.send(request).await {
+            let again = again(&request);
+            let mut refused = match sender.send(request).await {
                 Ok(response) => return Ok((response, self.lease(sender, origin))),
-                Err(mut refused) => match refused.take_message() {
-                    Some(unsent) => request = Box::new(unsent),
-                    None => return Err(UpstreamError::Exchange(refused.into_error())),
-                },
+                Err(refused) => refused,
+            };
+            if let Some(unsent) = refused.take_message() {
+                request = Box::new(unsent);
+                continue;
             }
+            match again {
+                Some(again) if is_loss(refused.error()) => request = again,
+                _ => return Err(UpstreamError::Exchange(refused.into_error())),
+            }
+            break;
         }
         // Boxed, so that the many requests that need no new connection do not carry the room for it.
-        let mut sender = Box::pin(self.connect(&origin)).await?;
+        let mut sender = match Box::pin(self.connect(&origin)).await {
+            Ok(sender) => sender,
+            Err(error) => {
+                Box::pin(drain(*request)).await;
+                return Err(error);
+            }
+        };
         self.share(&origin, &sender);
         let response = sender.send(request).await;
         let response = response.map_err(|error| UpstreamError::Exchange(error.into_error()))?;
@@ -239,6 +254,23 @@ impl Lease {
             }
         });
     }
+}
+
+/// The same request once more, if to ask for it twice is to ask for it once.
+fn again(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
+    if !request.method().is_safe() {
+        return None;
+    }
+    let mut again = Request::new(request.body().again()?);
+    again.method_mut().clone_from(request.method());
+    again.uri_mut().clone_from(request.uri());
+    again.headers_mut().clone_from(request.headers());
+    Some(Box::new(again))
+}
+
+/// Whether there was no answer, rather than one that cannot be read.
+fn is_loss(error: &hyper::Error) -> bool {
+    !error.is_parse() && !error.is_user()
 }
 
 /// Why an upstream gave no answer.

@@ -265,3 +265,50 @@ async fn an_upstream_that_is_slow_to_answer_is_waited_for() {
         .await;
     assert_eq!(client.message().await.body, "hi");
 }
+
+#[tokio::test]
+async fn an_upload_refused_by_its_head_is_answered_in_the_words_of_the_upstream() {
+    // Whether the upstream has hung up when the next piece is sent is a matter of microseconds.
+    for _ in 0..30 {
+        let (rig, upstream) = (Rig::start(), Played::start().await);
+        let mut client = rig.client().await;
+        let head = format!(
+            "POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: 4000000\r\n\r\n",
+            upstream.url("/open/")
+        );
+        let server = async {
+            let mut server = upstream.accept().await;
+            server.head().await;
+            server
+                .send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig")
+                .await;
+        };
+        tokio::join!(
+            client.send([head.as_bytes(), &[b'x'; 500_000]].concat()),
+            server
+        );
+        let answer = client.message().await;
+        assert_eq!((answer.status(), answer.body.as_str()), (413, "big"));
+    }
+}
+
+#[tokio::test]
+async fn a_head_of_old_ways_is_mended() {
+    let (rig, upstream) = (Rig::start(), Played::start().await);
+    let mut client = rig.client().await;
+    client
+        .send(format!(
+            "GET {} HTTP/1.1\r\nHost: a\r\n\r\n",
+            upstream.url("/open/")
+        ))
+        .await;
+    let mut server = upstream.accept().await;
+    server.message().await;
+    let head = "HTTP/1.1 200 OK\r\nSpaced : a\r\nFolded: b\r\n  c\r\nContent-Length : 2\r\n\r\nok";
+    server.send(head).await;
+    let answer = client.message().await;
+    assert_eq!(answer.status(), 200, "{}", answer.body);
+    assert_eq!(answer.field("spaced").as_deref(), Some("a"));
+    assert_eq!(answer.field("folded").as_deref(), Some("b c"));
+    assert_eq!(answer.body, "ok");
+}

@@ -12,6 +12,7 @@ use super::{
     },
     rig::{Event, Rig, gate, unread},
     upstream::{Echo, Played},
+    wire::Wire,
 };
 
 fn get(url: &str) -> String {
@@ -59,6 +60,22 @@ async fn an_upstream_that_cannot_be_reached_is_a_bad_gateway_and_one_event() {
 }
 
 #[tokio::test]
+async fn an_upload_that_cannot_be_sent_is_answered_and_the_connection_kept() {
+    let (rig, upstream) = (Rig::start(), Played::start().await);
+    let url = upstream.url("/open/");
+    // Nobody listens there any more.
+    drop(upstream);
+    let mut client = rig.client().await;
+    let head = format!("POST {url} HTTP/1.1\r\nHost: a\r\nContent-Length: 700000\r\n\r\n");
+    for _ in 0..2 {
+        let request = [head.as_bytes(), &[b'x'; 700_000]].concat();
+        let answer = client.ask(request).await;
+        assert_eq!(answer.status(), 502);
+        assert!(answer.body.contains("does not accept"), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn an_upstream_that_hangs_up_is_a_bad_gateway_and_the_request_is_not_repeated() {
     let (rig, upstream) = (Rig::start(), Played::start().await);
     let mut client = rig.client().await;
@@ -88,6 +105,62 @@ async fn a_kept_connection_that_the_upstream_closed_is_replaced() {
         assert_eq!(client.message().await.status(), 200);
         drop(server);
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A client whose request of this method is under way on a connection that was kept, and what the upstream sees of it.
+async fn on_a_kept_connection(rig: &Rig, upstream: &Played, method: &str) -> (Wire, Wire) {
+    let request = get(&upstream.url("/open/"));
+    let mut client = rig.client().await;
+    client.send(&request).await;
+    let mut server = upstream.accept().await;
+    server.message().await;
+    server
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    assert_eq!(client.message().await.status(), 200);
+    client.send(request.replacen("GET", method, 1)).await;
+    let asked = server.message().await;
+    assert!(asked.head.starts_with(method), "{}", asked.head);
+    (client, server)
+}
+
+#[tokio::test]
+async fn a_safe_request_is_asked_again_if_a_kept_connection_is_lost_with_it() {
+    let (rig, upstream) = (Rig::start(), Played::start().await);
+    for method in ["GET", "HEAD", "OPTIONS"] {
+        let (mut client, server) = on_a_kept_connection(&rig, &upstream, method).await;
+        drop(server);
+        let mut server = upstream.accept().await;
+        let again = server.message().await;
+        assert!(again.head.starts_with(method), "{}", again.head);
+        server
+            .send("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+            .await;
+        assert_eq!(client.head().await.status(), 204, "{method}");
+    }
+    assert_eq!(rig.finish().await.len(), 6, "asked again, recorded once");
+}
+
+#[tokio::test]
+async fn nothing_is_asked_a_third_time() {
+    let (rig, upstream) = (Rig::start(), Played::start().await);
+    let (mut client, server) = on_a_kept_connection(&rig, &upstream, "GET").await;
+    drop(server);
+    let mut server = upstream.accept().await;
+    server.message().await;
+    drop(server);
+    assert_eq!(client.message().await.status(), 502);
+}
+
+#[tokio::test]
+async fn what_may_change_something_is_sent_once() {
+    let (rig, upstream) = (Rig::start(), Played::start().await);
+    for method in ["POST", "DELETE", "PUT"] {
+        let (mut client, server) = on_a_kept_connection(&rig, &upstream, method).await;
+        drop(server);
+        // The next connection that the upstream sees is that of the next method.
+        assert_eq!(client.message().await.status(), 502, "{method}");
     }
 }
 
@@ -155,7 +228,7 @@ async fn many_clients_at_once_are_one_event_each() {
         .map(|_| {
             let (address, request) = (rig.address(), get(&url));
             tokio::spawn(async move {
-                let mut client = super::wire::Wire::connect(address).await;
+                let mut client = Wire::connect(address).await;
                 let mut bodies = Vec::new();
                 for _ in 0..20 {
                     bodies.push(client.ask(&request).await.body);

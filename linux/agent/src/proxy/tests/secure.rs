@@ -26,6 +26,7 @@ use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, pem::PemO
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::Notify,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
 
@@ -35,7 +36,8 @@ use super::{
     wire::{Wire, bounded},
 };
 
-/// An upstream that speaks nothing but HTTP/2, and answers with what it got, and with a trailer.
+/// An upstream that speaks nothing but HTTP/2, and answers with what it got, and with a trailer. Its first connection
+/// ends without an answer to `/open/lost`.
 struct Upstream {
     address: SocketAddr,
     pem: String,
@@ -52,12 +54,23 @@ impl Upstream {
         let counted = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                counted.fetch_add(1, Ordering::Relaxed);
+                let is_first = counted.fetch_add(1, Ordering::Relaxed) == 0;
                 let accepted = acceptor.accept(stream);
                 tokio::spawn(async move {
                     let stream = TokioIo::new(accepted.await.unwrap());
                     let builder = server::conn::http2::Builder::new(TokioExecutor::new());
-                    let _ = builder.serve_connection(stream, service_fn(echo)).await;
+                    let hang_up = Notify::new();
+                    let service = service_fn(|request: Request<Incoming>| {
+                        if is_first && request.uri().path() == "/open/lost" {
+                            hang_up.notify_one();
+                        }
+                        echo(request)
+                    });
+                    tokio::select! {
+                        biased;
+                        () = hang_up.notified() => (),
+                        _ = builder.serve_connection(stream, service) => (),
+                    }
                 });
             }
         });
@@ -230,6 +243,20 @@ async fn requests_at_the_same_time_share_a_connection_upstream() {
     }
     assert_eq!(upstream.connections.load(Ordering::Relaxed), 1);
     assert_eq!(rig.finish().await.len(), 22);
+}
+
+#[tokio::test]
+async fn a_safe_request_is_asked_again_if_a_kept_connection_is_lost_with_it() {
+    let upstream = Upstream::start().await;
+    let (rig, authority) = Rig::reading(&upstream.pem);
+    let mut sender = client(&rig, &authority, &upstream).await;
+    assert_eq!(ask(sender.clone(), upstream.url("/open/a")).await.0, 200);
+    let get = Request::get(upstream.url("/open/lost"));
+    let get = get.body(Full::default()).unwrap();
+    let answer = bounded(sender.send_request(get)).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(upstream.connections.load(Ordering::Relaxed), 2);
+    assert_eq!(rig.finish().await.len(), 3, "asked again, recorded once");
 }
 
 #[tokio::test]
