@@ -4,9 +4,12 @@ use std::{
     process,
 };
 
+use crate::{advice::Advised, exit};
+
 /// Writes a line to the standard output, which somebody may have closed, or which may be a full disk.
 ///
-/// There is nothing left to do for a command that nobody listens to: it ends.
+/// There is nothing left to do for a command whose answer cannot be written: it ends, with a code that
+/// no answer has.
 macro_rules! outln {
     ($($line:tt)*) => { $crate::out::line(format_args!($($line)*)) };
 }
@@ -16,11 +19,22 @@ pub(crate) use outln;
 /// See [`outln`].
 pub(crate) fn line(line: fmt::Arguments<'_>) {
     let mut out = io::stdout().lock();
-    let written = out.write_fmt(line).and_then(|()| out.write_all(b"\n"));
-    if let Err(error) = written {
-        if error.kind() != io::ErrorKind::BrokenPipe {
-            eprintln!("cannot write to the standard output: {error}");
+    let result = out.write_fmt(line).and_then(|()| out.write_all(b"\n"));
+    if let Err(error) = written(result) {
+        eprintln!("{error}");
+        process::exit(exit::USAGE.into());
+    }
+}
+
+/// What writing to the standard output came to, told by its name. That whoever reads has seen enough is
+/// no error: what was found, and the code that says so, stay what they are.
+pub(crate) fn written(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => {
+            let told = format!("cannot write to the standard output: {}", Advised(&error));
+            Err(io::Error::new(error.kind(), told))
         }
-        process::exit(1);
+        Ok(()) => Ok(()),
     }
 }

@@ -249,6 +249,23 @@ fn bad_input_is_told_and_nothing_is_run() {
 }
 
 #[test]
+fn certificates_that_cannot_be_written_are_told_with_the_folder() {
+    for command in [&["run", "--", "echo", "ran"][..], &["demo"]] {
+        let output = throughline()
+            .args(command)
+            .env("TMPDIR", "/no/such/folder")
+            .output()
+            .unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty());
+        let said = stderr(&output);
+        assert!(
+            said.contains("/no/such/folder") && said.contains("; point TMPDIR at"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn sinks_fail_alone() {
     if !has("curl") {
         return;
