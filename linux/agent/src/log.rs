@@ -57,6 +57,9 @@ pub(crate) fn start_at(level: Level) {
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
+        // Which it would say where it has just failed to, and panic: the command that is run is at the
+        // same standard error, and can fill it, or have its writes wait for nothing.
+        .log_internal_errors(false)
         .init();
 }
 

@@ -12,7 +12,8 @@ use clap_mangen::Man;
 
 use crate::{
     cli::{Cli, CompletionsArgs, ManArgs},
-    exit, out,
+    exit,
+    out::{self, errln},
 };
 
 /// Prints what a shell completes the command line with.
@@ -101,7 +102,7 @@ fn ended(command: &str, written: io::Result<()>) -> ExitCode {
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{NAME} {command}: {error}");
+            errln!("{NAME} {command}: {error}");
             ExitCode::from(exit::USAGE)
         }
     }

@@ -14,16 +14,27 @@ macro_rules! outln {
     ($($line:tt)*) => { $crate::out::line(format_args!($($line)*)) };
 }
 
-pub(crate) use outln;
+/// Writes a line to the standard error, which may be gone, or full: that nobody is told is no reason to
+/// fail, and `eprintln` would.
+macro_rules! errln {
+    ($($line:tt)*) => { $crate::out::error_line(format_args!($($line)*)) };
+}
+
+pub(crate) use {errln, outln};
 
 /// See [`outln`].
 pub(crate) fn line(line: fmt::Arguments<'_>) {
     let mut out = io::stdout().lock();
     let result = out.write_fmt(line).and_then(|()| out.write_all(b"\n"));
     if let Err(error) = written(result) {
-        eprintln!("{error}");
+        errln!("{error}");
         process::exit(exit::USAGE.into());
     }
+}
+
+/// See [`errln`].
+pub(crate) fn error_line(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// What writing to the standard output came to, told by its name. That whoever reads has seen enough is

@@ -73,3 +73,41 @@ fn a_standard_output_that_takes_nothing_is_told_by_its_name_and_by_a_code_of_its
         assert!(!said.contains("panicked"), "{command:?}: {said}");
     }
 }
+
+/// The command that is run may be at the same pipe, and leave it full or without a wait for room.
+#[test]
+fn a_standard_error_that_takes_nothing_changes_nothing() {
+    let folder = lay_out();
+    let commands: [&[&str]; 10] = [
+        &["verify", "nowhere"],
+        &["tail", "nowhere"],
+        &["check", "GET", "nowhere"],
+        &["check", "--allow", "", "GET", "http://a/"],
+        &["config", "--config", "nowhere"],
+        &["man", "--out", "nowhere"],
+        &["collect", "--socket", "whole"],
+        &["bridge", "--device", "whole"],
+        &[
+            "txn",
+            "--op",
+            "output",
+            "--apply",
+            "exit 1",
+            "--rollback",
+            "true",
+        ],
+        &["run", "--", "sh", "-c", "exit 7"],
+    ];
+    for command in commands {
+        let heard = output(command, folder.path(), Stdio::null());
+        assert!(!heard.stderr.is_empty(), "{command:?}");
+        let unheard = throughline()
+            .args(command)
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stderr(OpenOptions::new().write(true).open("/dev/full").unwrap())
+            .status()
+            .unwrap();
+        assert_eq!(unheard.code(), heard.status.code(), "{command:?}");
+    }
+}

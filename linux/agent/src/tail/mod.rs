@@ -31,7 +31,9 @@ use self::{
 use crate::{
     advice::Advised,
     cli::{Lines, TailArgs},
-    exit, out, signals,
+    exit,
+    out::{self, errln},
+    signals,
 };
 
 /// Shows the last lines of a trail, and with `-f` those that come.
@@ -50,7 +52,7 @@ pub(crate) fn tail(args: &TailArgs) -> ExitCode {
 }
 
 fn fail(why: &dyn fmt::Display) -> ExitCode {
-    eprintln!("throughline tail: {why}");
+    errln!("throughline tail: {why}");
     ExitCode::from(exit::USAGE)
 }
 
@@ -87,7 +89,7 @@ fn show(args: &TailArgs) -> Result<(), Trouble> {
                 show.line(line, &mut out).map_err(Trouble::Output)?;
             }
             Step::Line(_) => {}
-            Step::Moved(how) => eprintln!("throughline tail: {} {how}", args.trail.display()),
+            Step::Moved(how) => errln!("throughline tail: {} {how}", args.trail.display()),
             Step::Quiet if args.follow => {
                 out.flush().map_err(Trouble::Output)?;
                 if is_unread().map_err(Trouble::Output)? {

@@ -25,7 +25,11 @@ use self::{
     read::{Format, is_stdin},
     report::{Report, Witnesses},
 };
-use crate::{cli::VerifyArgs, exit, out};
+use crate::{
+    cli::VerifyArgs,
+    exit,
+    out::{self, errln},
+};
 
 /// Reads what the witnesses wrote and says what is missing.
 pub(crate) fn verify(args: &VerifyArgs) -> ExitCode {
@@ -33,7 +37,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("throughline verify: {error}");
+            errln!("throughline verify: {error}");
             ExitCode::from(exit::USAGE)
         }
     }
