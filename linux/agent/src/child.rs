@@ -12,7 +12,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use crate::{bundle::Bundle, exit};
+use crate::{bundle::Bundle, exit, signals::Hangup};
 
 /// Starts the command with the proxy, and whom to trust when it speaks TLS, in its environment.
 pub(crate) fn spawn(
@@ -42,15 +42,20 @@ pub(crate) fn spawn(
 
 /// Waits for the command, and passes on what asks this process to end.
 ///
-/// A terminal sends SIGINT to both, so it is not passed on.
+/// A terminal sends SIGINT and SIGQUIT to both, so they are not passed on; SIGHUP is, which whoever is
+/// hung up on can bear twice.
 pub(crate) async fn wait(child: &mut Child) -> io::Result<ExitStatus> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut quit = signal(SignalKind::quit())?;
+    let mut hangup = Hangup::listen()?;
     loop {
         tokio::select! {
             status = child.wait() => return status,
             _ = terminate.recv() => pass_on(child, Signal::TERM),
+            () = hangup.came() => pass_on(child, Signal::HUP),
             _ = interrupt.recv() => {}
+            _ = quit.recv() => {}
         }
     }
 }

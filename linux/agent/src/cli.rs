@@ -130,7 +130,7 @@ pub(crate) struct ConfigSource {
 
 /// Receive events from recorders on this host and write them as NDJSON.
 ///
-/// Listens until it is told to end (SIGTERM, SIGINT), or until its output is closed.
+/// Listens until it is told to end (SIGTERM, SIGINT, SIGHUP), or until its output is closed.
 #[derive(Args, Debug)]
 #[command(after_help = COLLECT_EXAMPLES)]
 pub(crate) struct CollectArgs {
@@ -155,7 +155,7 @@ pub(crate) struct CollectArgs {
 /// Reads the compact link format and writes the device's events, under the device's own session, to
 /// the collector's socket or to a file. What the line damages is told by the numbers that are missing
 /// then, and reported as lost. A device that is unplugged is waited for; one that was restarted has a
-/// new session. Goes on until it is told to end (SIGTERM, SIGINT).
+/// new session. Goes on until it is told to end (SIGTERM, SIGINT, SIGHUP).
 #[derive(Args, Debug)]
 #[command(after_help = BRIDGE_EXAMPLES)]
 #[command(group = clap::ArgGroup::new("line").required(true))]
@@ -436,7 +436,10 @@ BOUNDARY_SESSION_ID_INJECT_TARGET, BOUNDARY_SESSION_CORRELATION_ENABLED, BOUNDAR
 
 const COLLECT_EXAMPLES: &str = "\
 Example:
-  throughline collect --socket /run/audit.sock --out /var/log/throughline.ndjson";
+  throughline collect --socket /run/audit.sock --out /var/log/throughline.ndjson
+
+Exit codes:
+  0 all that came was written, 1 something was malformed or could not be, 2 unusable options";
 
 const BRIDGE_EXAMPLES: &str = "\
 Examples:
@@ -444,7 +447,10 @@ Examples:
     throughline bridge --device /dev/ttyUSB0 --socket /run/audit.sock
 
   A board in QEMU, started with -serial unix:/tmp/board.sock; its trail goes to a file:
-    throughline bridge --listen /tmp/board.sock --out board.ndjson";
+    throughline bridge --listen /tmp/board.sock --out board.ndjson
+
+Exit codes:
+  0 all that was read was handed on, 1 some of it was not, 2 unusable options";
 
 const TXN_EXAMPLES: &str = "\
 Example:

@@ -1,6 +1,8 @@
-use std::{fs, io};
+use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::signals;
 
 /// What asks a transaction to end: SIGINT, SIGTERM, and SIGHUP, which comes when a terminal goes.
 ///
@@ -10,7 +12,7 @@ pub(super) struct Interrupts(Vec<(&'static str, Signal)>);
 impl Interrupts {
     /// To be called in a runtime.
     pub(super) fn listen() -> io::Result<Self> {
-        let ignored = ignored();
+        let ignored = signals::ignored();
         let kinds = [
             ("SIGHUP", SignalKind::hangup()),
             ("SIGINT", SignalKind::interrupt()),
@@ -18,7 +20,7 @@ impl Interrupts {
         ];
         let heard = kinds
             .into_iter()
-            .filter(|(_, kind)| ignored & (1 << (kind.as_raw_value() - 1)) == 0);
+            .filter(|(_, kind)| !signals::is_ignored(*kind, ignored));
         heard
             .map(|(name, kind)| Ok((name, signal(kind)?)))
             .collect::<io::Result<_>>()
@@ -48,12 +50,4 @@ impl Interrupts {
             () = std::future::ready(()) => None,
         }
     }
-}
-
-/// The signals that this process ignores, signal 1 in the lowest bit (proc(5): `SigIgn`).
-fn ignored() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.unwrap_or_default()
 }
