@@ -23,6 +23,8 @@ const fn advice(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::PermissionDenied => "choose a path that this user has the right to",
         ErrorKind::IsADirectory => "give the path of a file in it",
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "choose another path",
+        ErrorKind::NotSeekable => "give the path of a file",
+        ErrorKind::InvalidData => "check which file it is",
         ErrorKind::InvalidFilename => "choose a shorter path",
         ErrorKind::AddrInUse => "stop what uses it, or choose another path",
         ErrorKind::ReadOnlyFilesystem => "choose a path on another file system",

@@ -29,7 +29,23 @@ impl Bundle {
         authority: &Authority,
         trust: &Trust,
     ) -> io::Result<Self> {
-        let folder = env::temp_dir().join(format!("throughline-{session}"));
+        let place = env::temp_dir();
+        let told = |error: io::Error| {
+            let place = place.display();
+            let told = format!(
+                "cannot write the certificates for the command in {place}: {error}; {REMEDY}"
+            );
+            io::Error::new(error.kind(), told)
+        };
+        Self::write_in(
+            place.join(format!("throughline-{session}")),
+            authority,
+            trust,
+        )
+        .map_err(told)
+    }
+
+    fn write_in(folder: PathBuf, authority: &Authority, trust: &Trust) -> io::Result<Self> {
         // Fails if it is there: nobody else can have put something in its place.
         DirBuilder::new().mode(0o700).create(&folder)?;
         let bundle = Self {
@@ -66,6 +82,9 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
         .open(path)?;
     file.write_all(text.as_bytes())
 }
+
+/// What to do where a folder for what is kept for a moment cannot be used.
+pub(crate) const REMEDY: &str = "point TMPDIR at a folder that can be written";
 
 /// What is trusted in place of the system's roots.
 const INSTEAD: [&str; 15] = [

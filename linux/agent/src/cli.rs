@@ -207,19 +207,19 @@ pub(crate) struct TxnArgs {
     pub(crate) op: String,
 
     /// Keep what is there now
-    #[arg(long, value_name = "SH")]
+    #[arg(long, value_name = "SH", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) capture: Option<String>,
 
     /// Make the change
-    #[arg(long, value_name = "SH")]
+    #[arg(long, value_name = "SH", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) apply: String,
 
     /// Check the change
-    #[arg(long, value_name = "SH")]
+    #[arg(long, value_name = "SH", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) validate: Option<String>,
 
     /// Put back what was captured
-    #[arg(long, value_name = "SH")]
+    #[arg(long, value_name = "SH", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) rollback: Option<String>,
 
     /// Keep the result in FILE, as JSON; the outcome is recorded once it is on the disk
@@ -436,7 +436,10 @@ BOUNDARY_SESSION_ID_INJECT_TARGET, BOUNDARY_SESSION_CORRELATION_ENABLED, BOUNDAR
 
 const COLLECT_EXAMPLES: &str = "\
 Example:
-  throughline collect --socket /run/audit.sock --out /var/log/throughline.ndjson";
+  throughline collect --socket /run/audit.sock --out /var/log/throughline.ndjson
+
+Exit codes:
+  0 all that came was written, 1 something was malformed or could not be, 2 unusable options";
 
 const BRIDGE_EXAMPLES: &str = "\
 Examples:
@@ -444,7 +447,10 @@ Examples:
     throughline bridge --device /dev/ttyUSB0 --socket /run/audit.sock
 
   A board in QEMU, started with -serial unix:/tmp/board.sock; its trail goes to a file:
-    throughline bridge --listen /tmp/board.sock --out board.ndjson";
+    throughline bridge --listen /tmp/board.sock --out board.ndjson
+
+Exit codes:
+  0 all that was read was handed on, 1 some of it was not, 2 unusable options";
 
 const TXN_EXAMPLES: &str = "\
 Example:
@@ -459,17 +465,21 @@ Exit codes:
   4 rollback failed
   5 errored: nothing could be captured, or the result of a commit could not be kept
 
-The JSON object has transaction, op, outcome, success, reason, signal (what told it to end), started,
-ended, steps (step, done, end, seconds) and result (file, error); on the standard output also audit: how
-many records there were, and how many of them the kernel accepted.";
+The JSON object has transaction, op, outcome, success, reason, signal (what told it to end),
+started, ended, steps (step, done, end, seconds) and result (file, error); on the standard output
+also audit: how many records there were, and how many of them the kernel accepted.";
 
 const VERIFY_HELP: &str = "\
 Examples:
   Is this trail whole?
     throughline verify trail.ndjson
 
+  Is one that was rotated, and packed, and goes on?
+    zcat trail.ndjson.2.gz | throughline verify - trail.ndjson.1 trail.ndjson
+
   Do all witnesses agree? For a machine to read:
-    ausearch --raw -m USYS_CONFIG | throughline verify trail.ndjson --upstream access.log --audit - --json
+    ausearch --raw -m USYS_CONFIG |
+      throughline verify trail.ndjson --upstream access.log --audit - --json
 
 An upstream's log has one request a line, in one of two forms:
   JSON: the two header values under the headers' names, in any case, with - or _ between the words
@@ -507,3 +517,21 @@ const MAN_HELP: &str = "\
 Examples:
   throughline man | man -l -
   mkdir -p ~/.local/share/man/man1 && throughline man --out ~/.local/share/man/man1";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn no_example_is_so_long_that_it_would_be_wrapped() {
+        let all = Cli::command();
+        for command in all.get_subcommands().chain([&all]) {
+            let examples = command.get_after_help().map(ToString::to_string);
+            for line in examples.unwrap_or_default().lines() {
+                assert!(line.len() <= 100, "{}: {line}", command.get_name());
+            }
+        }
+    }
+}

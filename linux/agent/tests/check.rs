@@ -229,20 +229,3 @@ fn nothing_of_the_url_is_acted_on_by_a_terminal() {
         stdout(&output)
     );
 }
-
-#[test]
-fn a_standard_output_that_takes_nothing_is_told_and_is_no_panic() {
-    for command in [&["check", "GET", "http://a/"][..], &["config"]] {
-        let full = std::fs::OpenOptions::new()
-            .write(true)
-            .open("/dev/full")
-            .unwrap();
-        let output = throughline().args(command).stdout(full).output().unwrap();
-        assert_eq!(output.status.code(), Some(1));
-        let said = stderr(&output);
-        assert!(
-            said.starts_with("cannot write to the standard output: "),
-            "{said}"
-        );
-    }
-}

@@ -61,6 +61,21 @@ fn end(child: Child) -> (Option<i32>, String) {
     (output.status.code(), stderr(&output))
 }
 
+/// SIGHUP is what comes when the terminal goes that it was started at.
+#[test]
+fn it_ends_well_whichever_signal_tells_it_to() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let (_folder, socket, out) = place();
+        let child = collector(&socket, &out);
+        let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{signal:?}");
+        assert!(stderr(&output).contains("received 0 events"), "{signal:?}");
+        assert!(!socket.exists(), "{signal:?}");
+    }
+}
+
 #[test]
 fn every_event_arrives_in_order_and_the_session_ends() {
     if !has("curl") {

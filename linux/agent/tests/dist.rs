@@ -8,6 +8,7 @@ use std::{
     process::Command,
 };
 
+use serde_json::Value;
 use support::{has, stderr, throughline};
 
 fn dist(name: &str) -> PathBuf {
@@ -40,6 +41,25 @@ fn every_option_of_the_sample_configuration_is_one() {
             .output()
             .unwrap();
         assert!(output.status.success(), "{name}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn the_sample_configuration_has_every_option() {
+    let sample = fs::read_to_string(dist("throughline.toml")).unwrap();
+    let output = throughline().args(["config", "--json"]).output().unwrap();
+    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(rows.len() > 18, "{rows:?}");
+    for row in rows {
+        let option = row["option"].as_str().unwrap();
+        let is_it = |line: &str| {
+            let line = line.strip_prefix('#').unwrap_or(line);
+            line.strip_prefix(option)
+                .is_some_and(|rest| rest.starts_with(" ="))
+        };
+        // Its file would have to be there.
+        let is_told = option == "upstream-ca" && sample.contains("upstream-ca, a path");
+        assert!(is_told || sample.lines().any(is_it), "there is no {option}");
     }
 }
 
@@ -107,6 +127,13 @@ fn there_is_a_page_for_each_command() {
             "{page}"
         );
     }
+    // An example that is filled like a sentence is none that can be copied.
+    let text = fs::read_to_string(folder.path().join("throughline-txn.1")).unwrap();
+    assert!(
+        text.contains(".SH EXTRA\n.nf\nExample:\n  throughline txn "),
+        "{text}"
+    );
+    assert!(text.ends_with(".fi\n"), "{text}");
     assert!(!folder.path().join("throughline-audit-sender.1").exists());
     let output = throughline().arg("man").output().unwrap();
     let main = fs::read(folder.path().join("throughline.1")).unwrap();

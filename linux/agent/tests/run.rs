@@ -168,6 +168,7 @@ fn what_was_recorded_is_written_though_the_run_is_asked_to_end() {
         (Signal::TERM, false, 128 + 15),
         (Signal::INT, true, 128 + 2),
         (Signal::QUIT, true, 128 + 3),
+        // What a terminal that goes sends to both, and what somebody sends to one.
         (Signal::HUP, true, 128 + 1),
         (Signal::HUP, false, 128 + 1),
     ] {
@@ -200,6 +201,31 @@ fn what_was_recorded_is_written_though_the_run_is_asked_to_end() {
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert_eq!(lines[1]["end"]["written"], 1);
     }
+}
+
+#[test]
+fn a_hangup_that_was_ignored_from_the_start_stays_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let ready = folder.path().join("ready");
+    // What a shell ignores, those that it starts do too.
+    let agent = Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_throughline"))
+        .args(["run", "--", "sh", "-c"])
+        .arg("echo >\"$0\"; sleep 1; exit 7")
+        .arg(&ready)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    while !ready.exists() {
+        assert!(Instant::now() < end, "the command runs");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let pid = Pid::from_raw(agent.id().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::HUP).unwrap();
+    let output = agent.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
 }
 
 #[test]
@@ -251,6 +277,49 @@ fn bad_input_is_told_and_nothing_is_run() {
         );
         assert!(output.stdout.is_empty(), "{args:?}");
     }
+}
+
+#[test]
+fn certificates_that_cannot_be_written_are_told_with_the_folder() {
+    for command in [&["run", "--", "echo", "ran"][..], &["demo"]] {
+        let output = throughline()
+            .args(command)
+            .env("TMPDIR", "/no/such/folder")
+            .output()
+            .unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty());
+        let said = stderr(&output);
+        assert!(
+            said.contains("/no/such/folder") && said.contains("; point TMPDIR at"),
+            "{said}"
+        );
+    }
+}
+
+/// Others at the same standard error may have it so that a write does not wait for room, as Node.js has it.
+#[test]
+fn a_command_that_leaves_no_room_on_the_standard_error_is_recorded_all_the_same() {
+    if !has("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let trail = folder.path().join("trail.ndjson");
+    let (_reader, writer) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    let output = throughline()
+        .args(["run", "--trail"])
+        .arg(&trail)
+        .args(["--", "sh", "-c"])
+        .arg(
+            "cat /dev/zero >&2 2>/dev/null
+             curl -s -o /dev/null -w '%{http_code}' http://denied.invalid/ && exit 7",
+        )
+        .stderr(writer)
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, b"403");
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!(lines(&trail).len(), 2, "the event and the end");
 }
 
 #[test]

@@ -250,3 +250,16 @@ fn a_trail_that_is_not_there_is_said() {
     assert_eq!(output.status.code(), Some(2));
     assert!(support::stderr(&output).contains("cannot show /nonexistent/trail"));
 }
+
+#[test]
+fn a_pipe_is_told_to_be_no_file() {
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let output = throughline()
+        .args(["tail", "/dev/stdin"])
+        .stdin(reader)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = support::stderr(&output);
+    assert!(said.contains("; give the path of a file"), "{said}");
+}

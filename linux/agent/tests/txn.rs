@@ -293,9 +293,23 @@ fn a_result_that_can_never_be_kept_is_told_before_anything_is_begun() {
         assert_eq!(output.status.code(), Some(2), "{file}");
         let said = stderr(&output);
         assert!(
-            said.contains(&format!("cannot be written to {file}")),
+            said.contains(&format!("cannot be written to {file}")) && said.contains("; ch"),
             "{said}"
         );
+    }
+    assert!(!made.exists());
+}
+
+/// A variable that is not set, in a script, would leave out the check.
+#[test]
+fn a_step_that_is_given_and_empty_is_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("made");
+    let apply = format!("touch {}", made.display());
+    for step in ["--capture", "--validate", "--rollback"] {
+        let output = txn(&name("empty"), &["--apply", &apply, step, ""]);
+        assert_eq!(output.status.code(), Some(2), "{step}");
+        assert!(stderr(&output).contains(step), "{}", stderr(&output));
     }
     assert!(!made.exists());
 }

@@ -426,10 +426,27 @@ fn what_cannot_be_used_is_said_and_is_an_error_of_its_own() {
         Case::new(&junk),
         "is not a trail: no line of it is understood",
     );
-    fails(Case::new(&[]), "there is no session");
+    fails(Case::new(&[]), "there is nothing in the trails");
     fails(
         Case::new(&clean()).upstream(&junk),
         "is not an upstream's log",
+    );
+    fails(
+        Case::new(&clean()).audit(&junk),
+        "is not the kernel's audit log: no line of it is understood",
+    );
+    // One that was packed when it was rotated, and the kernel's own log, which has the records in another form.
+    let kernel = "audit: type=1111 audit(1.2:3): pid=1 msg='op=session-open session=\"x\"'";
+    fails(
+        Case::new(&clean()).audit(&["\u{1f}\u{8b}\u{8}".to_owned(), kernel.to_owned()]),
+        "unpack it first",
+    );
+    fails(
+        Case::new(&clean())
+            .option("-")
+            .option("--upstream")
+            .option("-"),
+        "the standard input is given more than once",
     );
     let case = Case::new(&clean());
     fails(
@@ -438,6 +455,17 @@ fn what_cannot_be_used_is_said_and_is_an_error_of_its_own() {
     );
     let case = Case::new(&clean()).option("--session");
     fails(case.option(&OTHER.to_string()), "there is no session");
+}
+
+#[test]
+fn an_audit_log_without_a_record_of_ours_is_one_all_the_same() {
+    let others = [
+        "----".to_owned(),
+        "type=SYSCALL msg=audit(1.2:3): arch=c000003e syscall=59".to_owned(),
+    ];
+    for lines in [&others[..], &[]] {
+        Case::new(&clean()).audit(lines).assert_finds(&[]);
+    }
 }
 
 #[test]

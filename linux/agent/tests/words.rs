@@ -19,7 +19,7 @@ use support::throughline;
 
 /// The likeliest mistakes, each of which has to be told from the others by its text alone. They are made
 /// in a folder with the files of [`lay_out`].
-const MISTAKES: [&[&str]; 46] = [
+const MISTAKES: [&[&str]; 53] = [
     &[],
     &["rn"],
     &["demo", "now"],
@@ -47,6 +47,7 @@ const MISTAKES: [&[&str]; 46] = [
     &["run", "--quiet", "--", "./text"],
     &["config", "--config", "nowhere"],
     &["config", "--config", "folder"],
+    &["config", "--config", "junk"],
     &["config", "--config", "broken.toml"],
     &["config", "--config", "unknown.toml"],
     &["THROUGHLINE_DRAIN=soon", "config"],
@@ -61,12 +62,32 @@ const MISTAKES: [&[&str]; 46] = [
     &["bridge", "--device", "/dev/ttyUSB0", "--baud", "fast"],
     &["bridge", "--listen", "folder"],
     &["txn", "--op", "motd"],
+    &["txn", "--op", "motd", "--apply", ""],
+    &[
+        "txn", "--op", "motd", "--apply", "true", "--result", "folder",
+    ],
+    &[
+        "txn",
+        "--op",
+        "motd",
+        "--apply",
+        "true",
+        "--result",
+        "nowhere/r",
+    ],
     &["verify", "nowhere"],
     &["verify", "text"],
+    &["verify", "empty"],
+    &["verify", "trail", "--audit", "text"],
+    &["verify", "-", "--audit", "-"],
     &["verify", "--session", "1234", "text"],
     &["tail", "-n", "many", "text"],
     &["completions", "tcsh"],
 ];
+
+/// A trail that is whole.
+const TRAIL: &str = r#"{"session":"0c4e0000-1111-4222-8333-abcdefabcdef","end":{"recorded":0,"written":0,"lost":0}}
+"#;
 
 /// What the words begin with that set a variable.
 const VARIABLE: &str = "THROUGHLINE_";
@@ -121,12 +142,24 @@ fn each_mistake_is_told_as_it_was_read() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     left.sort_unstable();
-    assert_eq!(left, ["broken.toml", "folder", "text", "unknown.toml"]);
+    let laid_out = [
+        "broken.toml",
+        "empty",
+        "folder",
+        "junk",
+        "text",
+        "trail",
+        "unknown.toml",
+    ];
+    assert_eq!(left, laid_out);
 }
 
 fn lay_out(folder: &Path) {
     fs::create_dir(folder.join("folder")).unwrap();
     fs::write(folder.join("text"), "text\n").unwrap();
+    fs::write(folder.join("junk"), b"\xff\xfe\n").unwrap();
+    fs::write(folder.join("empty"), "").unwrap();
+    fs::write(folder.join("trail"), TRAIL).unwrap();
     fs::write(folder.join("broken.toml"), "allow = [\n").unwrap();
     fs::write(folder.join("unknown.toml"), "alow = ['domain=a']\n").unwrap();
 }

@@ -3,7 +3,11 @@
 use serde_json::{Value, json};
 use throughline_rules::{Part, Rule, Url, UrlError};
 
-use crate::{config::Said, out::outln, policy::BadRule};
+use crate::{
+    config::Said,
+    out::{errln, outln},
+    policy::BadRule,
+};
 
 /// What a rule says to a request.
 pub(super) struct Finding {
@@ -97,8 +101,8 @@ impl Trouble {
             return;
         }
         match self {
-            Self::Rule(error) => eprintln!("{error}"),
-            Self::Url(error) => eprintln!("bad URL: {error}"),
+            Self::Rule(error) => errln!("{error}"),
+            Self::Url(error) => errln!("bad URL: {error}"),
         }
     }
 

@@ -11,7 +11,7 @@ use std::{error::Error, process::ExitCode, time::Duration};
 use crate::{
     cli::{DemoArgs, DemoClientArgs, LogArgs},
     log::{self, Level},
-    out::outln,
+    out::{errln, outln},
 };
 
 /// Tells the story and shows who saw what.
@@ -38,7 +38,7 @@ pub(crate) fn client(args: &DemoClientArgs) -> ExitCode {
     match client::run(args.upstream) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("demo client: {error}");
+            errln!("demo client: {error}");
             ExitCode::FAILURE
         }
     }

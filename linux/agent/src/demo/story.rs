@@ -16,6 +16,7 @@ use super::{
     kernel::Kernel,
 };
 use crate::{
+    bundle::REMEDY,
     child, policy,
     proxy::Settings,
     recording::{Destinations, Recording, Summary},
@@ -104,7 +105,13 @@ impl Folder {
     fn new() -> std::io::Result<Self> {
         let name = format!("throughline-demo-{}", std::process::id());
         let path = env::temp_dir().join(name);
-        fs::create_dir(&path)?;
+        fs::create_dir(&path).map_err(|error| {
+            let told = format!(
+                "cannot make the folder {}: {error}; {REMEDY}",
+                path.display()
+            );
+            std::io::Error::new(error.kind(), told)
+        })?;
         Ok(Self(path))
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     config::Config,
     exit,
     log::{self, Level},
+    out,
 };
 use finding::Finding;
 use report::Report;
@@ -30,10 +31,10 @@ pub(crate) fn doctor(args: &DoctorArgs) -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
-    match report.write(args.json, &mut io::stdout().lock()) {
+    match out::written(report.write(args.json, &mut io::stdout().lock())) {
         Ok(()) => ExitCode::from(u8::from(!report.is_well())),
         Err(error) => {
-            tracing::error!("the report cannot be written: {error}");
+            tracing::error!("{error}");
             ExitCode::from(exit::USAGE)
         }
     }

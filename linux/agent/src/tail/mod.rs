@@ -6,6 +6,7 @@ mod show;
 mod start;
 
 use std::{
+    fmt,
     fs::File,
     io::{self, BufWriter, Write},
     process,
@@ -30,24 +31,46 @@ use self::{
 use crate::{
     advice::Advised,
     cli::{Lines, TailArgs},
-    exit, signals,
+    exit,
+    out::{self, errln},
+    signals,
 };
 
 /// Shows the last lines of a trail, and with `-f` those that come.
 pub(crate) fn tail(args: &TailArgs) -> ExitCode {
     match show(args) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
+        Err(Trouble::Output(error)) => match out::written(Err(error)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        },
+        Err(Trouble::Trail(error)) => {
             let trail = args.trail.display();
-            eprintln!("throughline tail: cannot show {trail}: {}", Advised(&error));
-            ExitCode::from(exit::USAGE)
+            fail(&format_args!("cannot show {trail}: {}", Advised(&error)))
         }
     }
 }
 
-fn show(args: &TailArgs) -> io::Result<()> {
+fn fail(why: &dyn fmt::Display) -> ExitCode {
+    errln!("throughline tail: {why}");
+    ExitCode::from(exit::USAGE)
+}
+
+/// Why it does not go on.
+enum Trouble {
+    /// The trail cannot be read.
+    Trail(io::Error),
+    /// The standard output takes no more.
+    Output(io::Error),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Trail(error)
+    }
+}
+
+fn show(args: &TailArgs) -> Result<(), Trouble> {
     if args.follow {
         exit_when_told()?;
     }
@@ -62,21 +85,23 @@ fn show(args: &TailArgs) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     loop {
         match follower.next()? {
-            Step::Line(line) if filter.admits(line) => show.line(line, &mut out)?,
+            Step::Line(line) if filter.admits(line) => {
+                show.line(line, &mut out).map_err(Trouble::Output)?;
+            }
             Step::Line(_) => {}
-            Step::Moved(how) => eprintln!("throughline tail: {} {how}", args.trail.display()),
+            Step::Moved(how) => errln!("throughline tail: {} {how}", args.trail.display()),
             Step::Quiet if args.follow => {
-                out.flush()?;
-                if is_unread()? {
+                out.flush().map_err(Trouble::Output)?;
+                if is_unread().map_err(Trouble::Output)? {
                     return Ok(());
                 }
             }
             Step::Quiet => {
                 let rest = follower.rest();
                 if !rest.is_empty() && filter.admits(rest) {
-                    show.line(rest, &mut out)?;
+                    show.line(rest, &mut out).map_err(Trouble::Output)?;
                 }
-                return out.flush();
+                return out.flush().map_err(Trouble::Output);
             }
         }
     }

@@ -2,12 +2,14 @@ use std::{
     error::Error,
     fmt,
     fs::{self, File, Permissions},
-    io::{self, Write},
+    io::{self, ErrorKind, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use tempfile::{Builder, NamedTempFile};
+
+use crate::advice::Advised;
 
 /// The file that is to hold the result: all of it, or what was there before.
 ///
@@ -33,12 +35,15 @@ impl ResultFile {
         };
         // A device or a pipe would be replaced by a file.
         if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(fail(io::Error::other("there is something else there")));
+            let told = "there is something else there";
+            return Err(fail(io::Error::new(ErrorKind::AlreadyExists, told)));
         }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
+        // Else the name that is missing is one that nobody gave.
+        fs::metadata(&folder).map_err(fail)?;
         let beside = Builder::new()
             .prefix(".throughline-result-")
             .permissions(Permissions::from_mode(0o644))
@@ -98,7 +103,8 @@ impl Error for ResultError {}
 impl fmt::Display for ResultError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
-        write!(f, "the result cannot be written to {path}, {}", self.error)
+        let error = Advised(&self.error);
+        write!(f, "the result cannot be written to {path}: {error}")
     }
 }
 

@@ -65,6 +65,11 @@ pub(crate) fn parse(line: &[u8]) -> Result<Option<AuditLine>, AuditError> {
     read(fields).map(Some)
 }
 
+/// Whether a line is a record of the log, whosever it is.
+pub(crate) fn is_record(line: &[u8]) -> bool {
+    split(line, b" msg=audit(").is_some_and(|(kind, _)| split(kind, b"type=").is_some())
+}
+
 fn open(fields: &[u8]) -> Result<AuditLine, AuditError> {
     Ok(AuditLine {
         session: Some(session(fields)?.ok_or(AuditError::Field("session"))?),

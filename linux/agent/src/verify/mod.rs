@@ -22,10 +22,14 @@ use throughline_core::SessionId;
 
 use self::{
     ledger::Ledger,
-    read::Format,
+    read::{Format, is_stdin},
     report::{Report, Witnesses},
 };
-use crate::{cli::VerifyArgs, exit};
+use crate::{
+    cli::VerifyArgs,
+    exit,
+    out::{self, errln},
+};
 
 /// Reads what the witnesses wrote and says what is missing.
 pub(crate) fn verify(args: &VerifyArgs) -> ExitCode {
@@ -33,7 +37,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("throughline verify: {error}");
+            errln!("throughline verify: {error}");
             ExitCode::from(exit::USAGE)
         }
     }
@@ -41,6 +45,16 @@ pub(crate) fn verify(args: &VerifyArgs) -> ExitCode {
 
 /// The trails come first: whether a stamp of another witness is good depends on them.
 fn read(args: &VerifyArgs) -> Result<Ledger, Box<dyn Error>> {
+    let files = [&args.trails, &args.upstream, &args.audit];
+    if files
+        .into_iter()
+        .flatten()
+        .filter(|path| is_stdin(path))
+        .count()
+        > 1
+    {
+        return Err(StdinTwice.into());
+    }
     let sessions = args.session.iter().copied().map(SessionId::from_uuid);
     let mut ledger = Ledger::of(sessions.collect());
     for (format, paths) in [
@@ -53,7 +67,10 @@ fn read(args: &VerifyArgs) -> Result<Ledger, Box<dyn Error>> {
         }
     }
     if ledger.sessions().is_empty() {
-        return Err(NoSession.into());
+        return Err(match args.session.as_slice() {
+            [] => NoSession::AtAll.into(),
+            _ => NoSession::AskedFor.into(),
+        });
     }
     Ok(ledger)
 }
@@ -71,22 +88,40 @@ fn judge(args: &VerifyArgs, ledger: &Ledger) -> io::Result<bool> {
     } else {
         report.write_text(&mut out)
     };
-    match written.and_then(|()| out.flush()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        other => other?,
-    }
+    out::written(written.and_then(|()| out.flush()))?;
     Ok(report.is_whole())
 }
 
 /// There is nothing to judge.
 #[derive(Debug)]
-struct NoSession;
+enum NoSession {
+    AtAll,
+    AskedFor,
+}
 
 impl fmt::Display for NoSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("there is no session in the trails that was asked for; give another trail, or another --session")
+        f.write_str(match self {
+            Self::AtAll => "there is nothing in the trails, no line at all; check which files they are",
+            Self::AskedFor => {
+                "there is no session in the trails that was asked for; give another trail, or another --session"
+            }
+        })
     }
 }
 
 impl Error for NoSession {}
+
+/// Who reads second finds nothing there, and nothing is what would be said of it.
+#[derive(Debug)]
+struct StdinTwice;
+
+impl fmt::Display for StdinTwice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the standard input is given more than once; give - once, and else the paths of files",
+        )
+    }
+}
+
+impl Error for StdinTwice {}

@@ -27,6 +27,8 @@ pub(crate) struct Format {
 enum Trouble {
     /// It is none of the format; the rest of the file may be.
     Malformed(String),
+    /// It says nothing of whether the file is of the format.
+    Foreign,
     TooScattered(TooScattered),
 }
 
@@ -64,8 +66,10 @@ impl Format {
     pub(crate) const AUDIT: Self = Self {
         name: "the kernel's audit log",
         take: |ledger, line, at| {
-            if let Some(line) = audit::parse(line).map_err(Trouble::malformed)? {
-                ledger.record(&line, at);
+            match audit::parse(line).map_err(Trouble::malformed)? {
+                Some(line) => ledger.record(&line, at),
+                None if audit::is_record(line) => {}
+                None => return Err(Trouble::Foreign),
             }
             Ok(())
         },
@@ -99,6 +103,7 @@ impl Format {
                     ledger.malformed(why, at);
                     bad += 1;
                 }
+                Err(Trouble::Foreign) => bad += 1,
             }
         }
         if good == 0 && bad > 0 {
@@ -122,7 +127,7 @@ impl fmt::Display for ReadError {
             }
             Self::Unusable(path, name) => write!(
                 f,
-                "{} is not {name}: no line of it is understood; check which file it is",
+                "{} is not {name}: no line of it is understood; check which file it is, and unpack it first if it is compressed",
                 path.display()
             ),
             Self::TooScattered(error) => error.fmt(f),
@@ -132,8 +137,13 @@ impl fmt::Display for ReadError {
 
 impl Error for ReadError {}
 
+/// Whether a path stands for the standard input.
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
 fn open(path: &Path) -> io::Result<Box<dyn Read>> {
-    if path == Path::new("-") {
+    if is_stdin(path) {
         return Ok(Box::new(io::stdin()));
     }
     Ok(Box::new(File::open(path)?))
