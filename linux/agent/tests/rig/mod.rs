@@ -132,6 +132,12 @@ impl Rig {
             .count()
     }
 
+    /// How many lines the trail has.
+    pub(crate) fn lines_so_far(&self) -> usize {
+        let trail = fs::read(self.folder.path().join("trail")).unwrap();
+        trail.iter().filter(|byte| **byte == b'\n').count()
+    }
+
     /// Ends the command; returns the trail.
     pub(crate) fn finish(mut self) -> Vec<Value> {
         drop(self.child.stdin.take());
