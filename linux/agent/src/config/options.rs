@@ -104,7 +104,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     pub(crate) head_timeout: Option<Seconds>,
 
-    /// How long an unread tunnel, or HTTP/2, may carry no byte [default: 900]
+    /// How long an unread tunnel may carry no byte, or HTTP/2 no request [default: 900]
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     pub(crate) idle_timeout: Option<Seconds>,
 

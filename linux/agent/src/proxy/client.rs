@@ -37,7 +37,8 @@ use super::{
     server::Phase,
     settings::Settings,
     tap::{Heads, Tap},
-    tunnel::{After, Unread, Watched, stillness},
+    tunnel::{After, Unread},
+    uses::{Use, Uses},
 };
 
 /// What all connections of a proxy share.
@@ -160,17 +161,18 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let uses = Uses::default();
         let service = service_fn(|request: Request<Incoming>| {
-            let client = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(client.answer_one_of_many(request).await) }
+            let (client, using) = (Arc::clone(&self), uses.begin());
+            async move { Ok::<_, Infallible>(client.answer_one_of_many(request, using).await) }
         });
-        let (stream, moved) = Watched::new(stream);
         let connection = self
             .shared
             .http2
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
-        let mut still = pin!(stillness(&moved, self.shared.settings.tunnel_idle));
+        let mut unused = pin!(uses.none_for(self.shared.settings.tunnel_idle));
+        let mut is_used = true;
         loop {
             tokio::select! {
                 biased;
@@ -179,7 +181,10 @@ impl Client {
                     Phase::Cut => return Ok(()),
                     _ => connection.as_mut().graceful_shutdown(),
                 },
-                () = still.as_mut() => return Ok(()),
+                () = unused.as_mut(), if is_used => {
+                    is_used = false;
+                    connection.as_mut().graceful_shutdown();
+                }
             }
         }
     }
@@ -217,6 +222,7 @@ impl Client {
     async fn answer_one_of_many(
         &self,
         request: Request<Incoming>,
+        using: Use,
     ) -> Response<impl Body<Data = Bytes, Error = Box<dyn Error + Send + Sync>> + use<>> {
         let permit = Arc::clone(&self.shared.streams).try_acquire_owned().ok();
         let answer = match permit {
@@ -225,7 +231,7 @@ impl Client {
         };
         answer.0.map(|body| {
             body.map_frame(move |frame| {
-                let _held = &permit;
+                let _held = (&permit, &using);
                 frame
             })
         })

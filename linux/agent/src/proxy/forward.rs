@@ -90,6 +90,7 @@ impl Outgoing {
                     .unwrap_or_else(|| Refusal::failed(stamp, &UpstreamError::Switched).into())
             }
             Ok((response, lease)) => relayed(response, lease, client.injector()),
+            Err(error) if error.is_of_client() => Refusal::unreadable(stamp).into(),
             Err(error) => Refusal::failed(stamp, &error).into(),
         }
     }

@@ -84,6 +84,7 @@ mod settings;
 mod tap;
 mod tls;
 mod tunnel;
+mod uses;
 mod via;
 
 #[cfg(test)]

@@ -286,6 +286,14 @@ pub(super) enum UpstreamError {
     Switched,
 }
 
+impl UpstreamError {
+    /// Whether it is for the client that there is no answer: the rest of its body cannot be read.
+    pub(super) fn is_of_client(&self) -> bool {
+        matches!(self, Self::Exchange(error) if error.is_user()
+            && error.source().is_some_and(<dyn Error>::is::<hyper::Error>))
+    }
+}
+
 impl From<DialError> for UpstreamError {
     fn from(error: DialError) -> Self {
         Self::Dial(error)

@@ -119,6 +119,14 @@ impl Refusal {
         Self { status, text }
     }
 
+    /// To a request that was let out, and whose body ended before its time or broke its framing.
+    pub(super) fn unreadable(stamp: Stamp) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            text: format!("the body of the request cannot be read to its end\nstamp: {stamp}\n"),
+        }
+    }
+
     /// To a request that was let out and came to nothing.
     pub(super) fn failed(stamp: Stamp, error: &impl fmt::Display) -> Self {
         Self {

@@ -12,7 +12,7 @@ pub(crate) struct Settings {
     pub(crate) head_timeout: Duration,
     /// How long one address of an upstream may take to accept a connection.
     pub(crate) connect_timeout: Duration,
-    /// How long a tunnel may carry no byte; it ends after one to two times this.
+    /// How long an unread tunnel may carry no byte, and HTTP/2 no request; it ends after one to two times this.
     pub(crate) tunnel_idle: Duration,
     /// The size of a request's head at most (bytes, URL included, at least [`Settings::HEAD_FLOOR`]): more is answered
     /// 431.

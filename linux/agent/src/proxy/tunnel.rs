@@ -78,20 +78,20 @@ where
 }
 
 /// Ends when nothing has moved for one to two times `idle`.
-pub(super) async fn stillness(moved: &AtomicBool, idle: Duration) {
+async fn stillness(moved: &AtomicBool, idle: Duration) {
     while moved.swap(false, Ordering::Relaxed) {
         sleep(idle).await;
     }
 }
 
 /// A stream that notes when bytes move.
-pub(super) struct Watched<S> {
+struct Watched<S> {
     stream: S,
     moved: Arc<AtomicBool>,
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S) -> (Self, Arc<AtomicBool>) {
+    fn new(stream: S) -> (Self, Arc<AtomicBool>) {
         let moved = Arc::new(AtomicBool::new(true));
         let watch = Arc::clone(&moved);
         (Self { stream, moved }, watch)

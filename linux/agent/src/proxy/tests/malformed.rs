@@ -289,3 +289,24 @@ async fn a_long_url_passes_whole_and_a_longer_one_is_refused() {
     );
     assert!(longer.starts_with(&events[1].url) && events[1].url.len() > 60_000);
 }
+
+#[tokio::test]
+async fn a_body_that_breaks_its_framing_is_no_fault_of_the_upstream() {
+    let (rig, upstream) = (Rig::start(), Played::start().await);
+    let mut client = rig.client().await;
+    let head = format!(
+        "POST {} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        upstream.url("/open/")
+    );
+    client.send(head + "3\r\nabc\r\nno size\r\n").await;
+    let server = upstream.accept().await;
+    let answer = client.message().await;
+    assert_eq!(answer.status(), 400);
+    assert!(
+        answer.body.starts_with("the body of the request"),
+        "{}",
+        answer.body
+    );
+    let seen = String::from_utf8(server.rest().await).unwrap();
+    assert!(seen.ends_with("3\r\nabc\r\n"), "no end is made up: {seen}");
+}

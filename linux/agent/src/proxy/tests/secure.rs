@@ -294,6 +294,27 @@ async fn what_is_no_http2_where_it_was_agreed_on_ends_the_tunnel_and_is_recorded
 }
 
 #[tokio::test]
+async fn a_connection_without_requests_ends_however_often_its_client_says_that_it_is_there() {
+    let upstream = Upstream::start().await;
+    let settings = Settings {
+        // How often the client is asked.
+        head_timeout: Duration::from_millis(900),
+        tunnel_idle: Duration::from_millis(1000),
+        ..Settings::default()
+    };
+    let (rig, authority) = Rig::reading_with(&upstream.pem, settings);
+    let sender = client(&rig, &authority, &upstream).await;
+    // It takes longer than a connection may be without one.
+    assert_eq!(ask(sender.clone(), upstream.url("/open/slow")).await.0, 200);
+    bounded(async {
+        while !sender.is_closed() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn requests_beyond_the_limit_are_turned_away_and_recorded() {
     let upstream = Upstream::start().await;
     let settings = Settings {
