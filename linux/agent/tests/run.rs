@@ -3,6 +3,7 @@
 mod support;
 
 use std::{
+    io::{BufRead, BufReader},
     os::unix::process::CommandExt,
     path::PathBuf,
     process::{Command, Output, Stdio},
@@ -10,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, kill_process_group, prlimit};
+use rustix::{
+    pipe::fcntl_setpipe_size,
+    process::{Pid, Resource, Rlimit, Signal, kill_process, kill_process_group, prlimit},
+};
 use support::{event, has, lines, stderr, throughline};
 use tempfile::TempDir;
 use throughline_testkit::Upstream;
@@ -320,6 +324,45 @@ fn a_standard_error_that_nobody_reads_is_no_harm_to_the_command() {
     assert_eq!(output.status.code(), Some(7));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "403");
     assert_eq!(lines(&trail).len(), 2, "the event and the end");
+}
+
+/// A pager that waits for a key.
+#[test]
+fn a_standard_error_that_is_not_read_for_a_while_does_not_hold_the_command() {
+    if !has("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let script = "cd \"$0\"; curl -s -o /dev/null http://denied.invalid/[1-300]; : > asked
+        for n in $(seq 400); do [ -e again ] && break; sleep 0.05; done
+        curl -s -o /dev/null http://denied.invalid/last; exit 7";
+    let mut agent = throughline()
+        .args(["run", "--trail"])
+        .arg(path("trail"))
+        .args(["--", "sh", "-c", script])
+        .arg(folder.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Less than the lines of 300 requests.
+    fcntl_setpipe_size(agent.stderr.as_ref().unwrap(), 4096).unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    while !path("asked").exists() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let is_held = !path("asked").exists();
+    let mut lines_read = BufReader::new(agent.stderr.take().unwrap()).lines();
+    let first = lines_read.next().unwrap().unwrap();
+    let rest = thread::spawn(move || lines_read.map_while(Result::ok).collect::<Vec<_>>());
+    thread::sleep(Duration::from_millis(100));
+    std::fs::write(path("again"), "").unwrap();
+    assert_eq!(agent.wait().unwrap().code(), Some(7));
+    let rest = rest.join().unwrap();
+    assert!(!is_held, "after {first}");
+    assert!(rest.iter().any(|line| line.contains("lines are not shown")));
+    assert!(rest.iter().any(|line| line.contains("denied.invalid/last")));
+    assert_eq!(lines(&path("trail")).len(), 302, "the events and the end");
 }
 
 /// A trail on a pipe, such as the standard output of a script, whose reader has stopped.
