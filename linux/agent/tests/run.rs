@@ -405,6 +405,26 @@ fn a_trail_that_nobody_reads_does_not_hold_the_run() {
     );
 }
 
+/// Each sink used to have the time that `--drain` gives for itself, one after the other.
+#[test]
+fn two_sinks_that_are_stuck_are_given_the_time_of_one() {
+    if !has("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let before = Instant::now();
+    let output = throughline()
+        .args(["run", "--drain", "2", "--trail", "/dev/full", "--socket"])
+        .arg(folder.path().join("nobody-listens"))
+        .args(["--", "curl", "-s", "http://denied.invalid/"])
+        .output()
+        .unwrap();
+    let took = before.elapsed();
+    let said = stderr(&output);
+    assert_eq!(said.matches("written 0, lost 1").count(), 2, "{said}");
+    assert!(took < Duration::from_millis(3500), "{took:?}");
+}
+
 /// One frame that could not be written used to be the end of the trail.
 #[test]
 fn a_trail_goes_on_once_there_is_room_on_its_disk_again() {
