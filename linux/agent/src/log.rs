@@ -8,7 +8,7 @@ use serde::Deserialize;
 use throughline_core::{Decision, HttpRequest, Stamp};
 use tracing::level_filters::LevelFilter;
 
-use crate::cli::LogArgs;
+use crate::{cli::LogArgs, stderr::Stderr};
 
 /// How much is said on the standard error.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
@@ -56,7 +56,7 @@ pub(crate) fn start_at(level: Level) {
         .with_max_level(level)
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
+        .with_writer(|| Stderr)
         // It would tell the standard error that the standard error cannot be written to, and panic.
         .log_internal_errors(false)
         .init();

@@ -24,6 +24,7 @@ mod proxy;
 mod recording;
 mod run;
 mod signals;
+mod stderr;
 mod tail;
 mod trail;
 mod txn;

@@ -90,6 +90,10 @@ impl Recording {
     pub(crate) fn finish(self, drain: Duration) -> Summary {
         let position = self.position();
         let trail = self.trail;
+        for sink in &self.sinks {
+            // One that is stuck does not make the others late.
+            sink.flush.begin_to_finish(drain);
+        }
         let sinks = self.sinks.into_iter();
         Summary {
             session: position.session,

@@ -1,6 +1,12 @@
 //! What asks this process to end.
 
-use std::{fs, io, sync::Arc, task::Poll, thread};
+use std::{
+    fs, io, process,
+    sync::Arc,
+    task::Poll,
+    thread,
+    time::{Duration, Instant},
+};
 
 use throughline_socket::Waker;
 use tokio::{
@@ -52,6 +58,9 @@ impl<T: Copy> Signals<T> {
 
 /// Wakes `stop` when the process is asked to end: by SIGTERM or SIGINT, or by SIGHUP, which comes when a
 /// terminal goes.
+///
+/// Whoever asks twice does not want to wait for what is under way, which may be held for ever by a pipe that
+/// nobody reads.
 pub(crate) fn wake_at_end(stop: Arc<Waker>) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
     let mut signals = {
@@ -68,9 +77,18 @@ pub(crate) fn wake_at_end(stop: Arc<Waker>) -> io::Result<()> {
         .spawn(move || {
             runtime.block_on(signals.next());
             stop.wake();
+            let asked = Instant::now();
+            while asked.elapsed() < AT_ONCE {
+                runtime.block_on(signals.next());
+            }
+            tracing::error!("asked twice to end: what is under way is left");
+            process::exit(1);
         })?;
     Ok(())
 }
+
+/// What comes within this time is the same request: a terminal that is closed and its shell both send SIGHUP.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// The signals that this process ignores, signal 1 in the lowest bit (proc(5): `SigIgn`).
 fn ignored() -> u64 {

@@ -16,7 +16,7 @@ use std::{
 };
 
 use rustix::{
-    process::{Pid, Signal, kill_process},
+    process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
 };
 use serde_json::{Value, json};
@@ -172,6 +172,52 @@ fn a_whole_trail_arrives_under_the_devices_session() {
     let end = json!({"recorded": 300, "written": 300, "lost": 0});
     assert_eq!(of_kind(&lines, "end"), [&end]);
     assert!(!Path::new(&line).exists(), "the socket is removed");
+}
+
+#[test]
+fn a_bridge_that_has_no_file_descriptor_for_its_line_waits_for_one() {
+    let folder = Folder::new();
+    let (line, out) = (folder.path("line.sock"), folder.path("out.ndjson"));
+    let bridge = Bridge::start(["--listen", &line], ["--out", &out]);
+    until("the bridge listens", || Path::new(&line).exists());
+    let pid = bridge.0.as_ref().unwrap().id();
+    let time = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+        stat.split(' ')
+            .next()?
+            .parse()
+            .ok()
+            .map(Duration::from_nanos)
+    };
+    if time().is_none() {
+        eprintln!("skipped: the kernel does not say what a thread has used (schedstat)");
+        return;
+    }
+    // The last that it opens before it waits.
+    thread::sleep(Duration::from_millis(200));
+    let limit = |current| {
+        let limit = Rlimit {
+            current: Some(current),
+            maximum: getrlimit(Resource::Nofile).maximum,
+        };
+        let pid = Pid::from_raw(pid.try_into().unwrap());
+        prlimit(pid, Resource::Nofile, limit).unwrap()
+    };
+    let before = limit(3).current.unwrap();
+    let mut device = connect(&line);
+    device.write_all(&frames(3, 20).concat()).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    let used = time().unwrap();
+    thread::sleep(Duration::from_millis(500));
+    let used = time().unwrap() - used;
+    assert!(used < Duration::from_millis(50), "{used:?}");
+    limit(before);
+    drop(device);
+    until("the trail is written", || {
+        fs::read_to_string(&out).is_ok_and(|text| text.lines().count() == 21)
+    });
+    let (code, said) = bridge.end();
+    assert_eq!(code, Some(0), "{said}");
 }
 
 #[test]

@@ -589,3 +589,43 @@ fn what_the_collector_before_had_is_not_missing() {
     );
     assert_eq!(lines(&out).len(), 3, "two events and the end");
 }
+
+/// As behind a pipe whose reader has stopped: what is under way would never be over.
+#[test]
+fn a_collector_that_is_held_by_its_output_ends_when_it_is_asked_twice() {
+    if !has("curl") || !has("mkfifo") {
+        return;
+    }
+    let (_folder, socket, out) = place();
+    let made = Command::new("mkfifo").arg(&out).status().unwrap();
+    assert!(made.success());
+    let mut collector = collector(&socket, &out);
+    // More than a pipe holds.
+    let urls = format!("http://denied.invalid/[1-100]/{}", "x".repeat(2000));
+    let run = throughline()
+        .args(["run", "--quiet", "--drain", "0.2", "--socket"])
+        .arg(&socket)
+        .args(["--", "curl", "-s", "-o", "/dev/null", &urls])
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(run.success());
+    let pid = Pid::from_raw(collector.id().try_into().unwrap()).unwrap();
+    for signal in [Signal::HUP, Signal::TERM] {
+        kill_process(pid, signal).unwrap();
+        thread::sleep(Duration::from_millis(50));
+    }
+    thread::sleep(Duration::from_millis(600));
+    assert!(collector.try_wait().unwrap().is_none(), "it writes");
+    kill_process(pid, Signal::TERM).unwrap();
+    let ended = (0..500).any(|_| {
+        thread::sleep(Duration::from_millis(10));
+        collector.try_wait().unwrap().is_some()
+    });
+    let _ = collector.kill();
+    let output = collector.wait_with_output().unwrap();
+    assert!(ended);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("asked twice"), "{said}");
+}

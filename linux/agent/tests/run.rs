@@ -3,7 +3,7 @@
 mod support;
 
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     os::unix::process::CommandExt,
     path::PathBuf,
@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, kill_process_group, prlimit};
+use rustix::{
+    pipe::fcntl_setpipe_size,
+    process::{Pid, Resource, Rlimit, Signal, kill_process, kill_process_group, prlimit},
+};
 use support::{event, has, lines, stderr, throughline};
 use tempfile::TempDir;
 use throughline_testkit::Upstream;
@@ -393,6 +396,45 @@ fn a_standard_error_that_nobody_reads_is_no_harm_to_the_command() {
     assert_eq!(lines(&trail).len(), 2, "the event and the end");
 }
 
+/// A pager that waits for a key.
+#[test]
+fn a_standard_error_that_is_not_read_for_a_while_does_not_hold_the_command() {
+    if !has("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let script = "cd \"$0\"; curl -s -o /dev/null http://denied.invalid/[1-300]; : > asked
+        for n in $(seq 400); do [ -e again ] && break; sleep 0.05; done
+        curl -s -o /dev/null http://denied.invalid/last; exit 7";
+    let mut agent = throughline()
+        .args(["run", "--trail"])
+        .arg(path("trail"))
+        .args(["--", "sh", "-c", script])
+        .arg(folder.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Less than the lines of 300 requests.
+    fcntl_setpipe_size(agent.stderr.as_ref().unwrap(), 4096).unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    while !path("asked").exists() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let is_held = !path("asked").exists();
+    let mut lines_read = BufReader::new(agent.stderr.take().unwrap()).lines();
+    let first = lines_read.next().unwrap().unwrap();
+    let rest = thread::spawn(move || lines_read.map_while(Result::ok).collect::<Vec<_>>());
+    thread::sleep(Duration::from_millis(100));
+    std::fs::write(path("again"), "").unwrap();
+    assert_eq!(agent.wait().unwrap().code(), Some(7));
+    let rest = rest.join().unwrap();
+    assert!(!is_held, "after {first}");
+    assert!(rest.iter().any(|line| line.contains("lines are not shown")));
+    assert!(rest.iter().any(|line| line.contains("denied.invalid/last")));
+    assert_eq!(lines(&path("trail")).len(), 302, "the events and the end");
+}
+
 /// A trail on a pipe, such as the standard output of a script, whose reader has stopped.
 #[test]
 fn a_trail_that_nobody_reads_does_not_hold_the_run() {
@@ -431,6 +473,26 @@ fn a_trail_that_nobody_reads_does_not_hold_the_run() {
         said.contains("what was to be written is not read"),
         "{said}"
     );
+}
+
+/// Each sink used to have the time that `--drain` gives for itself, one after the other.
+#[test]
+fn two_sinks_that_are_stuck_are_given_the_time_of_one() {
+    if !has("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let before = Instant::now();
+    let output = throughline()
+        .args(["run", "--drain", "2", "--trail", "/dev/full", "--socket"])
+        .arg(folder.path().join("nobody-listens"))
+        .args(["--", "curl", "-s", "http://denied.invalid/"])
+        .output()
+        .unwrap();
+    let took = before.elapsed();
+    let said = stderr(&output);
+    assert_eq!(said.matches("written 0, lost 1").count(), 2, "{said}");
+    assert!(took < Duration::from_millis(3500), "{took:?}");
 }
 
 /// One frame that could not be written used to be the end of the trail.

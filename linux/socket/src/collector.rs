@@ -183,8 +183,24 @@ impl<S: Sink> Collector<S> {
         });
     }
 
-    /// Reads what has arrived before the stop, a bounded number of times.
+    /// Reads what has arrived before the stop, from those who wait to be taken too: they may have written, and
+    /// gone, and will never know.
     fn drain(&mut self) {
+        self.drain_connections();
+        for _ in 0..WAITING_MAX {
+            let waiting = self.listener.as_ref().map(Listener::accept);
+            let Some(Ok(Some(socket))) = waiting else {
+                return;
+            };
+            // One after the other, within the memory and the descriptors that there are.
+            self.connections.clear();
+            self.admit(socket);
+            self.drain_connections();
+        }
+    }
+
+    /// Reads what has arrived, a bounded number of times.
+    fn drain_connections(&mut self) {
         for _ in 0..DRAIN_READS {
             let frames = self.intake.tally.frames;
             let all = self.connections.len();
@@ -257,6 +273,9 @@ fn note_over(tally: &mut Tally, over: &Over) {
 
 /// How often each connection is read after the stop (count): as much as a socket's buffer holds.
 const DRAIN_READS: usize = 64;
+
+/// How many are taken after the stop (count): as many as can wait (`somaxconn`, listen(2)).
+const WAITING_MAX: usize = 4096;
 
 /// How long to wait before connections are taken again, when one could not be.
 const SHORTAGE: Duration = Duration::from_millis(250);

@@ -92,6 +92,16 @@ impl FlushThread {
         })
     }
 
+    /// Begins to write out what there is, for `drain` at most from now on.
+    ///
+    /// For whoever has many threads to [`finish`](Self::finish), so that all have the same time.
+    pub fn begin_to_finish(&self, drain: Duration) {
+        lock(&self.shared.drain).get_or_insert(now().after(drain));
+        if let Ok(waker) = self.shared.waker() {
+            waker.wake();
+        }
+    }
+
     /// Writes out what there is, for `drain` at most, and ends the thread.
     ///
     /// What the collector has not taken by then goes to the spool; without one it is counted as lost.
@@ -99,8 +109,7 @@ impl FlushThread {
     /// run, or panicked.
     #[must_use]
     pub fn finish(self, drain: Duration) -> Option<Ended> {
-        *lock(&self.shared.drain) = Some(now().after(drain));
-        self.shared.waker().ok()?.wake();
+        self.begin_to_finish(drain);
         let ended = self.ended.recv_timeout(drain.saturating_add(GRACE)).ok()?;
         self.thread.join().ok()?;
         Some(ended)

@@ -21,6 +21,8 @@ pub struct Spool {
     /// Those of earlier processes, and those of this one that are full, oldest first.
     older: VecDeque<Segment>,
     own: Option<Segment>,
+    /// The time in the last name of a file (ns since 1970).
+    last_name: i128,
     front: Vec<u8>,
     counts: SpoolCounts,
 }
@@ -68,6 +70,7 @@ impl Spool {
             bytes_max,
             older: VecDeque::new(),
             own: None,
+            last_name: 0,
             front: Vec::new(),
             counts: SpoolCounts::default(),
         };
@@ -106,7 +109,11 @@ impl Spool {
         self.older.extend(self.own.take_if(|own| own.len() > full));
         let segment = match &mut self.own {
             Some(segment) => segment,
-            None => self.own.insert(Segment::create(&new_path(&self.folder))?),
+            None => {
+                let now = jiff::Timestamp::now().as_nanosecond();
+                self.last_name = now.max(self.last_name.saturating_add(1));
+                self.own.insert(Segment::create(&self.new_path())?)
+            }
         };
         segment.append(frame)?;
         self.counts.spooled += 1;
@@ -153,6 +160,13 @@ impl Spool {
         Ok(())
     }
 
+    /// A name that sorts behind those of all files made before, though the clock may have been set back.
+    fn new_path(&self) -> PathBuf {
+        let (time, process) = (self.last_name, std::process::id());
+        self.folder
+            .join(format!("{time:020}-{process}.{EXTENSION}"))
+    }
+
     fn remove_oldest(&mut self) -> io::Result<()> {
         self.older.pop_front().map_or(Ok(()), Segment::remove)
     }
@@ -171,6 +185,7 @@ impl Spool {
             }
         }
         paths.sort();
+        self.last_name = paths.last().and_then(|path| time_in(path)).unwrap_or(0);
         for path in paths {
             match Segment::adopt(&path) {
                 Ok(segment) if segment.is_empty() => segment.remove()?,
@@ -186,10 +201,9 @@ impl Spool {
     }
 }
 
-/// A name that sorts behind those of all files made before.
-fn new_path(folder: &Path) -> PathBuf {
-    let time = jiff::Timestamp::now().as_nanosecond();
-    folder.join(format!("{time:020}-{}.{EXTENSION}", std::process::id()))
+fn time_in(path: &Path) -> Option<i128> {
+    let name = path.file_name()?.to_str()?;
+    name.split('-').next()?.parse().ok()
 }
 
 impl Drop for Spool {

@@ -167,6 +167,20 @@ fn a_connection_over_the_limit_waits_for_its_turn() {
     assert_eq!(receiving.end(vec![second, third]).0.connections, 3);
 }
 
+#[test]
+fn who_waits_for_a_turn_is_heard_before_the_end() {
+    let receiving = Receiving::start(1);
+    let mut first = receiving.connect();
+    assert!(answers(&mut first, PATIENCE));
+    for number in 0..3 {
+        // As one of the public protocol, to whom a finished write is all there is to know.
+        let mut waiting = receiving.connect();
+        waiting.write_all(&frame(number, 1)).unwrap();
+    }
+    let (tally, lines) = receiving.end(vec![first]);
+    assert_eq!((tally.events, lines.len()), (3, 3));
+}
+
 /// A collector that listens at a socket and writes a trail file.
 struct Receiving {
     folder: TempDir,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -57,4 +58,26 @@ fn what_a_full_spool_does_not_take_is_lost_to_it_and_counted() {
             .last_error
             .is_some_and(|error| error.to_string() == "the spool is full")
     );
+}
+
+/// As if the clock had been set back since: files leave in the order of their names.
+#[test]
+fn a_new_file_sorts_behind_those_there_are_whatever_the_clock_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Spool::open(folder.path(), Spool::BYTES_MAX).unwrap();
+    let mut spool = open();
+    spool.append(b"first").unwrap();
+    drop(spool);
+    let file = fs::read_dir(folder.path()).unwrap().next().unwrap();
+    let in_2100 = folder.path().join("04102444800000000000-1.spool");
+    fs::rename(file.unwrap().path(), in_2100).unwrap();
+
+    let mut spool = open();
+    spool.append(b"second").unwrap();
+    drop(spool);
+    let mut spool = open();
+    for frame in [&b"first"[..], b"second"] {
+        assert_eq!(spool.front().unwrap(), Some(frame));
+        spool.pop_front().unwrap();
+    }
 }

@@ -88,13 +88,13 @@ impl Line {
 
     /// What to wait for, and how long at most.
     pub(crate) fn interest(&self) -> (Option<BorrowedFd<'_>>, Option<Duration>) {
+        let wait = self.retry_at.saturating_duration_since(Instant::now());
         match (&self.connection, &self.place) {
             (Some(connection), _) => (Some(connection.as_fd()), None),
-            (None, Place::Socket(socket)) => (Some(socket.listener.as_fd()), None),
-            (None, Place::Port { .. }) => {
-                let wait = self.retry_at.saturating_duration_since(Instant::now());
-                (None, Some(wait))
+            (None, Place::Socket(socket)) if wait.is_zero() => {
+                (Some(socket.listener.as_fd()), None)
             }
+            (None, _) => (None, Some(wait)),
         }
     }
 
@@ -118,14 +118,18 @@ impl Line {
     fn close(&mut self, why: &str) -> Read {
         tracing::warn!("{self} is gone: {why}");
         self.connection = None;
-        self.retry_at = Instant::now() + RETRY;
+        if let Place::Port { .. } = self.place {
+            self.retry_at = Instant::now() + RETRY;
+        }
         Read::Gone
     }
 
     fn connect(&mut self) {
+        if Instant::now() < self.retry_at {
+            return;
+        }
         let connected = match &self.place {
             Place::Socket(socket) => socket.accept(),
-            Place::Port { .. } if Instant::now() < self.retry_at => return,
             Place::Port { path, baud } => open_port(path, *baud),
         };
         match connected {
@@ -188,5 +192,5 @@ fn make_way(path: &Path) -> io::Result<()> {
     }
 }
 
-/// How long to wait before a port is looked for again.
+/// How long to wait before a port is looked for again, or a connection that could not be taken.
 const RETRY: Duration = Duration::from_millis(200);
