@@ -202,6 +202,27 @@ fn a_tunnel_is_told_as_run_opens_it() {
 }
 
 #[test]
+fn a_request_that_run_refuses_whatever_the_rules_is_told_so() {
+    for (method, url, is_refused) in [
+        ("GET", "http://a/", false),
+        ("PURGE", "http://a/", false),
+        ("get", "https://a/", false),
+        ("CONNECT", "a:443", false),
+        ("GET", "ftp://a/", true),
+        ("G ET", "http://a/", true),
+        ("", "http://a/", true),
+        ("g\u{e9}t", "http://a/", true),
+        ("GET", "a:80", true),
+        ("CONNECT", "http://a/", true),
+    ] {
+        let output = check(&["--allow", "method=*", method, url]);
+        assert_eq!(output.status.code(), Some(0), "{method} {url}");
+        let told = stdout(&output).contains("; run refuses this one");
+        assert_eq!(told, is_refused, "{method} {url}: {}", stdout(&output));
+    }
+}
+
+#[test]
 fn what_cannot_be_understood_is_shown_with_its_place() {
     let output = check(&["--allow", "domain=a_b", "GET", "http://h/"]);
     assert_eq!(output.status.code(), Some(2));

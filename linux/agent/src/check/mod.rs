@@ -5,6 +5,7 @@ mod report;
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, process::ExitCode};
 
+use http::Method;
 use throughline_core::Decision;
 use throughline_rules::Url;
 
@@ -59,11 +60,9 @@ fn decide(
 /// What else `run` has to say to the request.
 fn notes(policy: &RulePolicy, method: &str, url: &Url<'_>) -> Vec<String> {
     let mut notes = Vec::new();
-    let is_web = |scheme: &[u8]| {
-        scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
-    };
-    if url.scheme().is_some_and(|scheme| !is_web(scheme)) {
-        notes.push("a proxy is asked for http and https only; run refuses this one".to_owned());
+    if let Some(why) = refusal(method, url) {
+        notes.push(format!("{why}; run refuses this one"));
+        return notes;
     }
     if method == "CONNECT" && !policy.is_pinned(url) {
         notes.push(match policy.decide_host(url) {
@@ -75,6 +74,22 @@ fn notes(policy: &RulePolicy, method: &str, url: &Url<'_>) -> Vec<String> {
         });
     }
     notes
+}
+
+/// Why a proxy cannot be asked for it, whatever the rules.
+fn refusal(method: &str, url: &Url<'_>) -> Option<&'static str> {
+    let is_web = |scheme: &[u8]| {
+        scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
+    };
+    match url.scheme() {
+        _ if Method::from_bytes(method.as_bytes()).is_err() => {
+            Some("a method is a word of letters, digits and some signs")
+        }
+        Some(_) if method == "CONNECT" => Some("a CONNECT is for host:port"),
+        None if method != "CONNECT" => Some("only a CONNECT is for host:port"),
+        Some(scheme) if !is_web(scheme) => Some("a proxy is asked for http and https only"),
+        _ => None,
+    }
 }
 
 fn shown(config: &Config, url: &[u8]) -> String {
