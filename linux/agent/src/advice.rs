@@ -39,6 +39,12 @@ pub(crate) fn count<T: FromStr>(text: &str) -> Result<T, String> {
     count.map_err(|_| format!("'{text}' is not a count; give a whole number, such as 100"))
 }
 
+/// The number of a user.
+pub(crate) fn user(text: &str) -> Result<u32, String> {
+    let user = text.parse();
+    user.map_err(|_| format!("'{text}' is not the number of a user; give what id -u NAME prints"))
+}
+
 /// The name of a session.
 pub(crate) fn session(text: &str) -> Result<Uuid, String> {
     let session = text.parse();

@@ -19,7 +19,7 @@ use support::throughline;
 
 /// The likeliest mistakes, each of which has to be told from the others by its text alone. They are made
 /// in a folder with the files of [`lay_out`].
-const MISTAKES: [&[&str]; 53] = [
+const MISTAKES: [&[&str]; 55] = [
     &[],
     &["rn"],
     &["demo", "now"],
@@ -37,6 +37,16 @@ const MISTAKES: [&[&str]; 53] = [
     &["run", "--upstream-ca", "nowhere", "--", "true"],
     &["run", "--upstream-ca", "text", "--", "true"],
     &["run", "--upstream-proxy", "ftp://a", "--", "true"],
+    &["run", "--upstream-proxy", "http://a:99999", "--", "true"],
+    &[
+        "run",
+        "--collector-uid",
+        "root",
+        "--socket",
+        "s",
+        "--",
+        "true",
+    ],
     &["run", "--drain", "soon", "--", "true"],
     &["run", "--max-head", "big", "--", "true"],
     &["run", "--max-head", "1", "--", "true"],

@@ -5,7 +5,11 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 use clap::Args;
 use serde::Deserialize;
 
-use crate::{advice::count, log::Level, proxy::UpstreamProxy};
+use crate::{
+    advice::{count, user},
+    log::Level,
+    proxy::UpstreamProxy,
+};
 
 /// The options of one place: the command line, a variable, or a file.
 ///
@@ -48,7 +52,7 @@ pub(crate) struct Options {
     pub(crate) socket: Option<PathBuf>,
 
     /// Write to that collector only if it is user UID's; whoever else listens there gets nothing
-    #[arg(long, value_name = "UID", help_heading = "Records")]
+    #[arg(long, value_name = "UID", help_heading = "Records", value_parser = user)]
     pub(crate) collector_uid: Option<u32>,
 
     /// Keep events in FOLDER while the collector is away, for it or for the next run

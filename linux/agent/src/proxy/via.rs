@@ -2,7 +2,10 @@
 
 use std::{error::Error, fmt, io, str::FromStr};
 
-use http::{HeaderValue, Uri, uri::Scheme};
+use http::{
+    HeaderValue, Uri,
+    uri::{Authority, Scheme},
+};
 use serde::Deserialize;
 use throughline_rules::Redaction;
 use tokio::{
@@ -140,7 +143,7 @@ impl FromStr for UpstreamProxy {
                 .trim_start_matches('[')
                 .trim_end_matches(']')
                 .to_owned(),
-            port: uri.port_u16().unwrap_or(HTTP_PORT),
+            port: uri.authority().map_or(Ok(HTTP_PORT), port)?,
             credentials: userinfo.map(basic).transpose()?,
             shown: String::from_utf8_lossy(&shown).into_owned(),
         })
@@ -183,6 +186,19 @@ impl fmt::Display for UpstreamProxyError {
 }
 
 impl Error for UpstreamProxyError {}
+
+/// Where it listens. One that is out of range is no port at all to [`Uri`], which would make it the usual one.
+fn port(authority: &Authority) -> Result<u16, UpstreamProxyError> {
+    let text = authority.as_str();
+    let text = text.rsplit_once('@').map_or(text, |(_, text)| text);
+    match text.strip_prefix(authority.host()) {
+        None | Some("" | ":") => Ok(HTTP_PORT),
+        Some(port) => {
+            let port = port.strip_prefix(':').and_then(|port| port.parse().ok());
+            port.ok_or(UpstreamProxyError::Form)
+        }
+    }
+}
 
 /// Credentials by RFC 7617.
 fn basic(userinfo: &str) -> Result<HeaderValue, UpstreamProxyError> {
@@ -228,6 +244,13 @@ mod tests {
         assert_eq!(proxy.credentials().unwrap(), "Basic ZXZlOnBAc3M=");
         let proxy: UpstreamProxy = "http://proxy".parse().unwrap();
         assert_eq!((proxy.port(), proxy.credentials()), (80, None));
+        for (text, port) in [("http://h:", 80), ("http://1:11", 11), ("http://[::1]", 80)] {
+            assert_eq!(
+                text.parse::<UpstreamProxy>().unwrap().port(),
+                port,
+                "{text}"
+            );
+        }
     }
 
     #[test]
@@ -236,6 +259,9 @@ mod tests {
             ("proxy", UpstreamProxyError::Scheme),
             ("", UpstreamProxyError::Form),
             ("http://h/path", UpstreamProxyError::Form),
+            ("http://h:99999", UpstreamProxyError::Form),
+            ("http://u:1@h:65536", UpstreamProxyError::Form),
+            ("http://[::1]:99999", UpstreamProxyError::Form),
             ("https://h:1", UpstreamProxyError::Scheme),
             ("socks5://h:1", UpstreamProxyError::Scheme),
             ("http://a%4@h", UpstreamProxyError::Userinfo),
