@@ -91,13 +91,22 @@ struct Cleaner<'a, 'f>(&'a mut fmt::Formatter<'f>);
 impl Write for Cleaner<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         text.chars().try_for_each(|character| {
-            if character.is_control() {
+            if character.is_control() || is_unseen(character) {
                 write!(self.0, "{}", character.escape_default())
             } else {
                 self.0.write_char(character)
             }
         })
     }
+}
+
+/// What is not seen itself, and has what is around it look like something else: marks of no width, separators
+/// of lines, and what turns the direction of writing around.
+const fn is_unseen(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
 }
 
 #[cfg(test)]
@@ -111,5 +120,11 @@ mod tests {
             Clean(hostile).to_string(),
             "http://a/\\u{1b}[31m\\r\\nforged\\u{9b}"
         );
+        // What turns the direction of writing around, or is not seen, would have one URL look like another.
+        assert_eq!(
+            Clean("a\u{202e}b\u{2066}c\u{200b}d\u{2028}e\u{feff}").to_string(),
+            "a\\u{202e}b\\u{2066}c\\u{200b}d\\u{2028}e\\u{feff}"
+        );
+        assert_eq!(Clean("gr\u{fc}n \u{5e9}").to_string(), "gr\u{fc}n \u{5e9}");
     }
 }
