@@ -30,11 +30,11 @@ fn receive(args: &CollectArgs) -> Result<Tally, Box<dyn std::error::Error>> {
             Advised(&error)
         )
     })?;
-    let listener = Listener::bind(&args.socket, Listener::DEFAULT_MODE)?;
+    // Before anybody can see that it listens, so that from then on it ends as it should.
     let stop = Arc::new(Waker::new()?);
-    // Before it can be woken, so that one who is asked to end at once does.
     stop.arm();
     signals::wake_at_end(Arc::clone(&stop))?;
+    let listener = Listener::bind(&args.socket, Listener::DEFAULT_MODE)?;
     tracing::info!("listening at {}", listener.path().display());
     let collector = Collector::new(Ndjson::new(out))
         .with_connections_max(args.max_connections.get())
