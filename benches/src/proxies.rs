@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use throughline_testkit::build_release;
+
 use crate::{load::Load, peers};
 
 /// What a proxy did in one slice of time.
@@ -164,27 +166,14 @@ pub fn agent() -> Result<PathBuf, Box<dyn std::error::Error>> {
         true => folder.parent().ok_or("deps lies in a profile's folder")?,
         false => folder,
     };
-    if let Some(cargo) = env::var_os("CARGO") {
+    if env::var_os("CARGO").is_some() {
         let target = folder
             .parent()
             .ok_or("a profile's folder lies in another")?;
-        let built = Command::new(cargo)
-            .args([
-                "build",
-                "--release",
-                "--quiet",
-                "-p",
-                "throughline",
-                "--bin",
-                "throughline",
-            ])
-            .arg("--target-dir")
-            .arg(target)
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
-            .status()?;
-        if !built.success() {
-            return Err("the agent does not build".into());
-        }
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .ok_or("the benches lie in a workspace")?;
+        build_release(workspace, "throughline", target)?;
     }
     let agent = folder.join("throughline");
     match agent.exists() {

@@ -29,6 +29,7 @@ mod auditor;
 pub mod driver_suite;
 mod example;
 pub mod fuzz;
+#[cfg(feature = "servers")]
 mod gateway;
 mod kernel_audit;
 mod lines;
@@ -38,14 +39,19 @@ pub mod naive_head;
 pub mod naive_rules;
 mod platform;
 mod record_text;
+mod release;
+#[cfg(feature = "servers")]
 mod server;
+#[cfg(feature = "servers")]
 mod site;
+#[cfg(feature = "servers")]
 mod upstream;
 mod world;
 
 pub use audit_daemon::AuditDaemon;
 pub use auditor::Auditor;
 pub use example::example;
+#[cfg(feature = "servers")]
 pub use gateway::{Call, Gateway};
 pub use kernel_audit::KernelAudit;
 pub use lines::Lines;
@@ -53,6 +59,9 @@ pub use link::{FaultyLink, Mood};
 pub use link_fuzz::link_decoder_fuzz;
 pub use platform::{Host, Virtual};
 pub use record_text::RecordText;
+pub use release::build_release;
+#[cfg(feature = "servers")]
 pub use site::Site;
+#[cfg(feature = "servers")]
 pub use upstream::{Head, Upstream};
 pub use world::{Operation, World};

@@ -23,6 +23,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use throughline_testkit::build_release;
 
 use crate::{books::Books, noise::Noise};
 
@@ -103,9 +104,9 @@ impl Tools {
         let target = here.ancestors().nth(2).ok_or("no target folder")?;
         let testkit = Path::new(env!("CARGO_MANIFEST_DIR"));
         let workspace = testkit.parent().ok_or("no workspace")?;
-        cargo(workspace, &["--bin", "throughline"], target)?;
+        build_release(workspace, "throughline", target)?;
         let firmware = target.join("firmware");
-        cargo(&testkit.join("firmware"), &["--bin", "device"], &firmware)?;
+        build_release(&testkit.join("firmware"), "device", &firmware)?;
         Ok(Self {
             throughline: target.join("release/throughline"),
             firmware: firmware.join(TARGET).join("release/device"),
@@ -128,25 +129,6 @@ impl Tools {
             .arg(&self.firmware);
         command
     }
-}
-
-fn cargo(folder: &Path, what: &[&str], target: &Path) -> Result<(), Box<dyn Error>> {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--release", "--quiet"]).args(what);
-    let status = command
-        .arg("--target-dir")
-        .arg(target)
-        .current_dir(folder)
-        .status()?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(format!(
-        "cargo build {} in {} failed",
-        what.join(" "),
-        folder.display()
-    )
-    .into())
 }
 
 /// A program that was started, and is killed if it is left behind.
