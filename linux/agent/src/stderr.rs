@@ -48,12 +48,8 @@ fn show(text: &[u8], wait: Duration) -> io::Result<()> {
     let mut stderr = io::stderr().lock();
     for piece in text.chunks(PIECE) {
         let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
-        let wait = Timespec {
-            tv_sec: 0,
-            tv_nsec: wait.subsec_nanos().into(),
-        };
         // If it cannot be waited for, the write says why.
-        if poll(&mut fds, Some(&wait)) == Ok(0) {
+        if poll(&mut fds, Timespec::try_from(wait).ok().as_ref()) == Ok(0) {
             return Err(io::ErrorKind::TimedOut.into());
         }
         stderr.write_all(piece)?;
@@ -64,5 +60,5 @@ fn show(text: &[u8], wait: Duration) -> io::Result<()> {
 /// What fits into a pipe that has any room (bytes; `PIPE_BUF`, pipe(7)).
 const PIECE: usize = 4096;
 
-/// How long a line may wait for its reader; less than a second.
+/// How long a line may wait for its reader.
 const MOMENT: Duration = Duration::from_millis(250);

@@ -17,15 +17,13 @@ use crate::{
 /// The receiving end of the agent socket: any number of senders, one sink, one thread.
 ///
 /// Memory is one frame's buffer a connection, the sink's own, and some megabytes at most for which events
-/// have come. A malformed message is counted and
-/// skipped, framing that cannot be trusted ends that one connection, and neither ends the collector.
+/// have come. A malformed message is counted and skipped, framing that cannot be trusted ends that one
+/// connection, and neither ends the collector.
 #[derive(Debug)]
 pub struct Collector<S> {
     intake: Intake<S>,
     listener: Option<Listener>,
     inlet: Option<Inlet>,
-    /// Whether to look into the inlet.
-    has_news: bool,
     connections: Vec<Connection>,
     connections_max: usize,
     /// When connections are taken again, after the machine could not give one.
@@ -42,7 +40,6 @@ impl<S: Sink> Collector<S> {
             intake: Intake::new(sink),
             listener: None,
             inlet: None,
-            has_news: false,
             connections: Vec::new(),
             connections_max: Self::CONNECTIONS_MAX,
             accept_at: None,
@@ -63,7 +60,6 @@ impl<S: Sink> Collector<S> {
     pub fn with_inlet(self, inlet: Inlet) -> Self {
         Self {
             inlet: Some(inlet),
-            has_news: true,
             ..self
         }
     }
@@ -105,10 +101,7 @@ impl<S: Sink> Collector<S> {
         Ok(self.intake.tally)
     }
 
-    fn can_receive(&mut self) -> bool {
-        if std::mem::take(&mut self.has_news) {
-            self.admit_own();
-        }
+    fn can_receive(&self) -> bool {
         let may_come = self.listener.is_some() || self.inlet.is_some();
         (may_come || !self.connections.is_empty()) && !self.intake.is_cut_off()
     }
@@ -130,8 +123,8 @@ impl<S: Sink> Collector<S> {
     /// Waits for one thing or more to happen and deals with it. Returns whether it was the stop.
     fn wait(&mut self, stop: &Waker) -> io::Result<bool> {
         let pause = self.accept_at.map(|at| at.since(now()));
-        let is_paused = pause.is_some_and(|pause| !pause.is_zero());
-        let accepting = self.connections.len() < self.connections_max && !is_paused;
+        let pause = pause.filter(|pause| !pause.is_zero());
+        let accepting = self.connections.len() < self.connections_max && pause.is_none();
         let mut fds = vec![PollFd::new(stop, PollFlags::IN)];
         let inlet = self.inlet.as_ref();
         fds.extend(inlet.map(|inlet| PollFd::new(inlet.news(), PollFlags::IN)));
@@ -143,10 +136,7 @@ impl<S: Sink> Collector<S> {
         if let Some(listener) = self.listener.as_ref().filter(|_| accepting) {
             fds.push(PollFd::new(listener.socket(), PollFlags::IN));
         }
-        let timeout = pause.filter(|_| is_paused).map(|pause| Timespec {
-            tv_sec: pause.as_secs().try_into().unwrap_or(i64::MAX),
-            tv_nsec: pause.subsec_nanos().into(),
-        });
+        let timeout = pause.and_then(|pause| Timespec::try_from(pause).ok());
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -156,10 +146,11 @@ impl<S: Sink> Collector<S> {
 
         let stopped = ready.first() == Some(&true);
         let mut ready = ready.into_iter().skip(1);
-        if self.inlet.is_some() {
-            self.has_news = ready.next() == Some(true);
-        }
+        let has_news = self.inlet.is_some() && ready.next() == Some(true);
         self.read_ready(&mut ready);
+        if has_news {
+            self.admit_own();
+        }
         if ready.next() == Some(true) {
             self.accept()?;
         }

@@ -221,20 +221,13 @@ fn wait(waker: &Waker, link: &SpooledLink, next: Next, until: Instant) -> PollFl
         PollFd::from_borrowed_fd(socket, flags),
     ];
     // A signal or a lack of memory ends the wait early, which is harmless.
-    let _ = poll(&mut fds, Some(&timespec(timeout)));
+    let _ = poll(&mut fds, Timespec::try_from(timeout).ok().as_ref());
     let [_, link] = fds;
     link.revents()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn timespec(duration: Duration) -> Timespec {
-    Timespec {
-        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: duration.subsec_nanos().into(),
-    }
 }
 
 fn seed(host: &Host) -> u32 {

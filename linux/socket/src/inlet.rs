@@ -33,6 +33,8 @@ pub(crate) struct Outlet {
 pub(crate) fn inlet() -> io::Result<(Outlet, Inlet)> {
     let (sender, receiver) = mpsc::channel();
     let news = Arc::new(Waker::new()?);
+    // Whatever comes before the collector waits is seen when it does.
+    news.arm();
     let outlet = Outlet {
         sockets: Some(sender),
         news: Arc::clone(&news),

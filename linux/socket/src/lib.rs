@@ -5,28 +5,27 @@
 //! a [`Sink`], such as [`Ndjson`]. [`Host`] and [`HostMutex`] are what a trail needs of the machine.
 //!
 //! ```
-//! use std::{os::unix::net::UnixStream, sync::Arc, thread, time::Duration};
+//! use std::{sync::Arc, thread, time::Duration};
 //!
 //! use throughline_core::{HttpRequest, Settings, Trail};
 //! use throughline_protobuf::AgentSocket;
 //! use throughline_socket::{Collector, FlushThread, HostMutex, Host, Ndjson, SocketLink, Waker};
 //!
-//! // A collector that writes to memory, at one end of a socket pair.
-//! let (ours, theirs) = UnixStream::pair()?;
+//! // A collector that writes to memory, and a link that it alone is at the end of.
+//! let (link, inlet) = SocketLink::to_own_collector()?;
 //! let collector = thread::spawn(move || {
 //!     let mut lines = Vec::new();
 //!     let sink = Ndjson::new(&mut lines);
-//!     Collector::new(sink).with_connection(theirs.into()).run(&Waker::new()?)?;
+//!     Collector::new(sink).with_inlet(inlet).run(&Waker::new()?)?;
 //!     std::io::Result::Ok(lines)
 //! });
 //!
-//! // A trail, and the thread that writes it to the other end.
+//! // A trail, and the thread that writes it to the link.
 //! type Recorder = Trail<HostMutex, Host, AgentSocket, Box<[u8]>, 2>;
 //! let trail = Arc::new(Recorder::new(Host::new(1)?, AgentSocket::default()));
 //! for _ in 0..2 {
 //!     assert!(trail.lane(0).lend(vec![0; 4096].into()).is_ok());
 //! }
-//! let link = SocketLink::to_peer(ours.into());
 //! let flush = FlushThread::spawn(Arc::clone(&trail), 0, link, Settings::DEFAULT)?;
 //!
 //! trail.record(&HttpRequest::denied("GET", "http://example.com/", "no rule"));

@@ -98,7 +98,8 @@ impl SocketLink {
         }
     }
 
-    /// A link over one end of a socket pair, for a collector of this crate in the same process.
+    /// A link over a socket that is connected already, such as one that was inherited, to a collector of this
+    /// crate. Once it breaks there is no other; within a process, use [`to_own_collector`](Self::to_own_collector).
     #[must_use]
     pub const fn to_peer(socket: OwnedFd) -> Self {
         Self::to(Target::Given(Some(socket))).answered()
@@ -310,13 +311,13 @@ impl Transport for SocketLink {
         let Some(socket) = &self.socket else {
             return Poll::Ready(Err(Failure::Transient));
         };
-        let sent = send(socket, frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
-        self.is_blocked = matches!(sent, Err(Errno::AGAIN | Errno::INTR));
-        match sent {
+        let sent = match send(socket, frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
             Ok(len) => Poll::Ready(Ok(len)),
             Err(Errno::AGAIN | Errno::INTR) => Poll::Pending,
             Err(error) => Poll::Ready(Err(self.fail(error))),
-        }
+        };
+        self.is_blocked = sent.is_pending();
+        sent
     }
 
     fn confirm(&mut self) -> Poll<Result<(), Failure>> {
